@@ -1,0 +1,1 @@
+"""How messages travel: JSON the Mesos way, protobuf, RecordIO, MessagePack frames, and who may ask for which."""
