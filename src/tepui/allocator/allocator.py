@@ -1,0 +1,205 @@
+"""What an allocator is: the part of the master that decides who gets which resources offered.
+
+An allocator is a state machine without input or output. The master tells it of agents, frameworks and resources that
+come back; `allocate` answers with grants, which the master makes into offers. Every resource of every agent is at any
+time either free or allocated (offered or used) to one framework in one role; shared volumes may be allocated to many.
+
+All resources given to and taken from it are exact (`tepui.model.resources`); those of a framework carry the role that
+they are allocated to. `now` is seconds since the epoch and never goes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from tepui.model.quantities import Quantities
+from tepui.model.resources import Resources
+from tepui.model.v1.mesos import Attribute
+
+REFUSE_SECONDS_DEFAULT = 5.0
+REFUSE_SECONDS_MAX = 365 * 86400.0
+
+
+class Grant(NamedTuple):
+    """What one framework shall be offered of one agent in one role."""
+
+    framework_id: str
+    role: str
+    agent_id: str
+    resources: Resources
+    """Allocated to `role`: what is not a plain scalar first, each part in the order in which the agent lists it."""
+
+
+@dataclass(slots=True)
+class Reasons:
+    """How often a framework got an agent in a role, or did not, and why. A suppressed role is not considered at all."""
+
+    granted: int = 0
+    filtered: int = 0
+    """A filter, made when the framework declined as much or more, holds."""
+    below_minimum: int = 0
+    """Less is free than the smallest offer that the framework takes."""
+    lacks_gpu_capability: int = 0
+    """The agent has gpus and the framework does not say that it knows them."""
+    nothing_for_role: int = 0
+    """All that is free is reserved for other roles, or of a sort that the framework does not know."""
+
+
+@dataclass(slots=True)
+class RoleStanding:
+    """How a framework stands in one of its roles, for those who ask why it gets no offers."""
+
+    role: str
+    suppressed: bool
+    active: bool
+    """Whether it takes part: connected, reading its stream, subscribed to the role, not suppressed."""
+    share: float
+    filters: int
+    reasons: Reasons
+
+
+@dataclass(slots=True)
+class AllocatorOptions:
+    """Under the names of Mesos's flags."""
+
+    min_allocatable_resources: Sequence[Quantities] = ({"cpus": 10}, {"mem": 32_000})
+    """Any one set suffices; empty means anything."""
+    filter_gpu_resources: bool = True
+    allocation_interval_seconds: float = 1.0
+    """What a framework just declined is not offered to it again sooner, whatever it asked for. Nothing else waits for
+    the interval (Mesos: allocations and the shortest filter)."""
+    fair_sharing_excluded_resource_names: frozenset[str] = frozenset()
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+
+class Allocator(Protocol):
+    """See the module. Calls about an agent or framework that is unknown raise KeyError, except where said otherwise."""
+
+    # Agents.
+
+    def add_agent(
+        self,
+        agent_id: str,
+        total: Resources,
+        used: Mapping[str, Resources],
+        attributes: Sequence[Attribute] = (),
+    ) -> None:
+        """An agent is there, with what each framework (also one not yet added) uses of it. It is active."""
+
+    def update_agent(
+        self, agent_id: str, total: Resources | None = None, attributes: Sequence[Attribute] | None = None
+    ) -> None:
+        """What an agent has, or how it describes itself, changed. Other attributes end all filters on it."""
+
+    def remove_agent(self, agent_id: str) -> None:
+        """An agent is gone, with everything allocated on it. Nothing happens if it is unknown."""
+
+    def activate_agent(self, agent_id: str) -> None: ...
+
+    def deactivate_agent(self, agent_id: str) -> None:
+        """Nothing more is offered of it. What is allocated stays so."""
+
+    # Frameworks.
+
+    def add_framework(
+        self,
+        framework_id: str,
+        roles: Iterable[str],
+        suppressed_roles: Collection[str] = (),
+        capabilities: Collection[str] = (),
+        minimums: Mapping[str, Sequence[Quantities]] | None = None,
+        active: bool = True,
+    ) -> None:
+        """A framework is there. `minimums`: by role, the smallest offers it takes where that is not the default."""
+
+    def update_framework(
+        self,
+        framework_id: str,
+        roles: Iterable[str],
+        suppressed_roles: Collection[str] = (),
+        capabilities: Collection[str] = (),
+        minimums: Mapping[str, Sequence[Quantities]] | None = None,
+    ) -> None:
+        """It described itself anew. What it holds in roles that it left stays allocated until it is recovered."""
+
+    def remove_framework(self, framework_id: str) -> None:
+        """It is gone; whatever it still holds is free. Nothing happens if it is unknown."""
+
+    def activate_framework(self, framework_id: str) -> None: ...
+
+    def deactivate_framework(self, framework_id: str) -> None:
+        """Nothing more is offered to it, and its filters are forgotten."""
+
+    def pause_framework(self, framework_id: str) -> None:
+        """Nothing more is offered to it for now; its filters hold."""
+
+    def resume_framework(self, framework_id: str) -> None: ...
+
+    def suppress(self, framework_id: str, roles: Iterable[str] = ()) -> None:
+        """Offer it nothing in these roles, or in none of its roles when none are named. Others' roles are ignored."""
+
+    def revive(self, framework_id: str, roles: Iterable[str] = ()) -> None:
+        """Offer it everything again in these roles, or in all: not suppressed, and no filters."""
+
+    # Resources.
+
+    def recover(
+        self, framework_id: str, agent_id: str, resources: Resources, refuse_seconds: float | None, now: float
+    ) -> None:
+        """`resources` are free again. Nothing happens if the agent or the framework is unknown (it was removed).
+
+        With `refuse_seconds` the framework declined them or left them over: nothing that they contain is offered to it
+        in that role for that time, at least for the allocation interval. With None they were used: a task ended, an
+        offer was rescinded. Raises ValueError when the framework does not hold them.
+        """
+
+    def add_allocated(self, framework_id: str, agent_id: str, resources: Resources) -> None:
+        """The framework uses these on the agent, whatever the allocator thought. Unknown frameworks are remembered."""
+
+    def convert(self, framework_id: str, agent_id: str, consumed: Resources, converted: Resources) -> None:
+        """An operation (RESERVE, CREATE, ...) made `converted` out of `consumed`, which the framework holds."""
+
+    def convert_free(self, agent_id: str, consumed: Resources, converted: Resources) -> None:
+        """The same of free resources, for an operator. Raises ValueError when they are not free."""
+
+    def set_weights(self, weights: Mapping[str, float]) -> None:
+        """Set the weights of these roles; the others keep theirs."""
+
+    # Decisions.
+
+    def allocate(self, now: float) -> list[Grant]:
+        """Give away what can be given. What is granted is allocated until it is recovered."""
+
+    def has_work(self) -> bool:
+        """Whether something changed since `allocate` that may lead to grants."""
+
+    def next_deadline(self) -> float | None:
+        """When the next filter ends: `allocate` should run then, although nothing else happened."""
+
+    # For those who look.
+
+    def free(self, agent_id: str) -> Resources:
+        """What nobody holds of an agent."""
+
+    def standings(self, framework_id: str) -> list[RoleStanding]:
+        """By role: why a framework gets offers or does not."""
+
+    @property
+    def runs(self) -> int:
+        """How many times `allocate` had work."""
+
+    def total_quantities(self) -> Quantities: ...
+
+    def allocated_quantities(self) -> Quantities:
+        """What is offered or used, over all agents."""
+
+    def filters_active(self) -> dict[str, int]:
+        """The number of filters by role."""
+
+    def dominant_shares(self) -> dict[str, float]:
+        """By role: the largest part of any one resource of the cluster that its subtree holds, divided by weight."""
+
+    def check(self) -> None:
+        """Raise AssertionError when a sum or an index is wrong. Slow: for tests and simulation."""
