@@ -1,0 +1,1 @@
+"""The master core: frameworks, agents, offers, tasks; a state machine without input or output."""

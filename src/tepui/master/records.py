@@ -1,0 +1,140 @@
+"""The master's change records (see `tepui.model.records`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tepui.model import records
+from tepui.model.v1.mesos import TaskState, TaskStatus
+
+
+class Record(records.Record, gc=False, tag=True):
+    """The base of the master's change records."""
+
+    def names(self, subject: str) -> bool:
+        """Whether the record is about the task, agent, framework or offer with this id."""
+        return any(getattr(self, field) == subject for field in self.__struct_fields__ if field.endswith("_id"))
+
+
+class FrameworkAdded(Record):
+    """A framework is known: it subscribed, or an agent told of it."""
+
+    framework_id: str
+
+
+class FrameworkUpdated(Record):
+    """It subscribed again, lost its stream, or described itself anew (`why`)."""
+
+    framework_id: str
+    why: str
+
+
+class FrameworkRemoved(Record):
+    """Its id is never taken again."""
+
+    framework_id: str
+    why: str
+
+
+class AgentAdded(Record):
+    """An agent is admitted, new or back from being unreachable."""
+
+    agent_id: str
+
+
+class AgentUpdated(Record):
+    """It lost its link or is back (`why`)."""
+
+    agent_id: str
+    why: str
+
+
+class AgentRemoved(Record):
+    """The agent is not a member any more: it left, was replaced, or cannot be reached."""
+
+    agent_id: str
+    why: str
+    unreachable: bool = False
+
+
+class ExecutorAdded(Record):
+    """An executor is known on an agent."""
+
+    framework_id: str
+    executor_id: str
+    agent_id: str
+
+
+class ExecutorRemoved(Record):
+    """The executor ended, or its agent is gone."""
+
+    framework_id: str
+    executor_id: str
+    agent_id: str
+    status: int | None = None
+    """The raw wait status, where somebody saw it."""
+
+
+class TaskAdded(Record):
+    """A task is known: it was launched, or an agent told of it."""
+
+    framework_id: str
+    task_id: str
+    agent_id: str
+    state: TaskState
+
+
+class TaskUpdated(Record):
+    """An update arrived or was made: `told` is its state, `state` the latest one that is known."""
+
+    framework_id: str
+    task_id: str
+    agent_id: str
+    state: TaskState
+    told: TaskState
+    reason: TaskStatus.Reason | None = None
+
+
+class TaskRemoved(Record):
+    """The task is history: its terminal state was acknowledged, or nobody will."""
+
+    framework_id: str
+    task_id: str
+    agent_id: str
+
+
+class OfferAdded(Record):
+    """An offer is out."""
+
+    offer_id: str
+    framework_id: str
+    agent_id: str
+
+
+class OfferRemoved(Record):
+    """The offer was answered, or withdrawn (`why`)."""
+
+    offer_id: str
+    framework_id: str
+    agent_id: str
+    why: str
+
+
+class Log(records.Log[Record]):
+    """The newest records of a master."""
+
+    __slots__ = ("_drained",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._drained = 0
+
+    def drain(self) -> list[Record]:
+        """The records since the last call, oldest first."""
+        fresh = self.since(self._drained)
+        self._drained = self.number
+        return fresh
+
+    def about(self, *subjects: str) -> Iterator[Record]:
+        """The kept records that name all of the ids, oldest first."""
+        return (record for record in self if all(record.names(subject) for subject in subjects))

@@ -1,0 +1,24 @@
+"""How the tests of readers look at answers: as indented JSON against a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conformance import captures
+
+EXPECTED = Path(__file__).with_name("expected")
+
+needs_captures = pytest.mark.skipif(not captures.CAPTURES_DIRECTORY.is_dir(), reason=captures.MISSING)
+
+
+def pretty(body: bytes) -> str:
+    """JSON with one value a line, keys in their order."""
+    return json.dumps(json.loads(body), indent=1) + "\n"
+
+
+def assert_expected(name: str, body: bytes) -> None:
+    """The answer must be, to the letter, what stands in `expected/NAME.json`."""
+    assert pretty(body) == (EXPECTED / f"{name}.json").read_text()

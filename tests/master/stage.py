@@ -1,0 +1,716 @@
+"""A master core on a stage: plays are written in a small language, and what follows is told in a compact form.
+
+A play is a text file of blocks. A block is some lines of commands, a line of dashes, and everything the core said:
+
+    accept s1 O0 | launch t1,t2 resources=cpus:1;mem:32
+    ----
+    answer 202
+    l0 <- Launch framework_id=M-0000 tasks=[...]
+
+Names: the master is `M`, so that agents are `M-S0`, offers `M-O0`, frameworks `M-0000`; commands may leave `M-` out,
+and say `all` for all offers that a framework holds.
+Streams (`s1`), operator streams (`o1`) and links (`l0`) are named by the play. Times are seconds since the play began.
+After each command the core gets its `Tick` if it wants one at once, as a shell gives it at the end of a turn. `Store`
+is confirmed at once unless the play says `storing off`; then `stored` confirms. Pings are answered, and neither they
+nor heartbeats are told, unless the play says `loud`. After every event `check()` is run.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from enum import Enum
+from random import Random
+from typing import Any
+
+import msgspec
+
+from tepui.allocator import DrfAllocator
+from tepui.master.config import MasterConfig
+from tepui.master.core import MasterCore
+from tepui.master.events import (
+    LegacyCall,
+    LinkClosed,
+    LinkOpened,
+    LinkReceived,
+    OperatorCall,
+    SchedulerCall,
+    SchedulerSubscribe,
+)
+from tepui.master.registry import Registry, RegistryRecord
+from tepui.model import link
+from tepui.model.resources import Resources
+from tepui.model.shell import (
+    Answer,
+    CloseLink,
+    CloseSession,
+    Effect,
+    Event,
+    ExtensionCall,
+    OpenSession,
+    Send,
+    SendLink,
+    SessionBacklog,
+    SessionClosed,
+    Store,
+    Stored,
+    Tick,
+)
+from tepui.model.v1 import master, mesos, scheduler
+from tepui.model.v1.mesos import (
+    AgentID,
+    AgentInfo,
+    CommandInfo,
+    ExecutorID,
+    ExecutorInfo,
+    FrameworkID,
+    FrameworkInfo,
+    OfferID,
+    OperationID,
+    Resource,
+    TaskID,
+    TaskInfo,
+    TaskState,
+    TaskStatus,
+    Value,
+)
+
+BEGIN = 1_000_000_000.0
+Call = scheduler.Call
+Operation = mesos.Offer.Operation
+
+Words = list[str]
+Options = dict[str, str]
+
+
+def resources(text: str) -> list[Resource]:
+    """`cpus:4;ports:[1-2]` as messages; `cpus{role}:4` names the allocation role."""
+    result = []
+    for part in filter(None, text.split(";")):
+        name, _, amount = part.partition(":")
+        name, _, role = name.partition("{")
+        kind = Value.Type.RANGES if amount.startswith("[") else Value.Type.SCALAR
+        message = Resource(name=name, type=kind)
+        if kind is Value.Type.RANGES:
+            pairs = [pair.split("-") for pair in amount.strip("[]").split(",")]
+            message.ranges = Value.Ranges(range=[Value.Range(begin=int(a), end=int(b)) for a, b in pairs])
+        else:
+            message.scalar = Value.Scalar(value=float(amount))
+        if role:
+            message.allocation_info = Resource.AllocationInfo(role=role.strip("}"))
+        result.append(message)
+    return result
+
+
+def uuid_of(name: str) -> bytes:
+    return name.encode().ljust(16, b".")
+
+
+def framework_info(options: Options) -> FrameworkInfo:
+    kinds = FrameworkInfo.Capability.Type
+    roles = options.get("roles", "a").split(",")
+    capabilities = ["MULTI_ROLE", *filter(None, options.get("capabilities", "").split(","))]
+    info = FrameworkInfo(
+        user=options.get("user", "alice"),
+        name=options.get("name", "f"),
+        roles=[role for role in roles if role],
+        checkpoint=options.get("checkpoint") == "yes",
+        failover_timeout=float(options.get("failover_timeout", "0")),
+        principal=options.get("info_principal"),
+        webui_url=options.get("webui_url"),
+    )
+    if "role" in options:
+        info.roles, info.role = [], options["role"]
+        capabilities = capabilities[1:]
+    info.capabilities = [FrameworkInfo.Capability(type=kinds[name]) for name in capabilities]
+    if "minimum" in options:
+        quantities = {
+            part.split(":")[0]: Value.Scalar(value=float(part.split(":")[1])) for part in [options["minimum"]]
+        }
+        filters = mesos.OfferFilters(
+            min_allocatable_resources=mesos.OfferFilters.MinAllocatableResources(
+                quantities=[mesos.OfferFilters.ResourceQuantities(quantities=quantities)]
+            )
+        )
+        info.offer_filters = dict.fromkeys(info.roles, filters)
+    return info
+
+
+def executor_info(name: str, options: Options) -> ExecutorInfo:
+    return ExecutorInfo(
+        type=ExecutorInfo.Type[options.get("type", "CUSTOM")],
+        executor_id=ExecutorID(value=name),
+        command=CommandInfo(value=options.get("command", f"./{name}")) if options.get("type") != "DEFAULT" else None,
+        resources=resources(options.get("executor_resources", "cpus:0.1;mem:32")),
+    )
+
+
+def merged(message: Any, text: str | None) -> Any:
+    """The message with a JSON object laid over it."""
+    if text is None:
+        return message
+    data = msgspec.to_builtins(message)
+    data.update(json.loads(text))
+    return msgspec.convert(data, type(message))
+
+
+def config(**changes: Any) -> MasterConfig:
+    info = mesos.MasterInfo(id=changes.pop("master", "M"), ip=16777343, port=5050, hostname="master")
+    return MasterConfig(info=info, version="0.1.0", start_time=BEGIN, **{"elected_time": BEGIN, **changes})
+
+
+def parse(line: str) -> tuple[Words, Options]:
+    words: Words = []
+    options: Options = {}
+    for part in shlex.split(line):
+        name, equals, value = part.partition("=")
+        if equals and name.isidentifier():
+            options[name] = value
+        else:
+            words.append(part)
+    return words, options
+
+
+class Stage:
+    """A core, the clock, and what the play has named."""
+
+    def __init__(self) -> None:
+        self.now = BEGIN
+        self.store_at_once = True
+        self.loud = False
+        self.stored_tokens: list[int] = []
+        self.records: list[RegistryRecord] = []
+        self.frameworks: dict[str, str] = {}
+        self.snapshot = link.Snapshot()
+        self.lines: list[str] = []
+        self.told_time = 0.0
+        self.start(config())
+
+    def start(self, settings: MasterConfig, registry: Registry | None = None) -> None:
+        self.master = settings.info.id
+        self.core = MasterCore(settings, DrfAllocator(), Random(1), registry=registry)
+
+    def say(self, command: str) -> list[str]:
+        """Give a command; returns what the core says to it."""
+        self.lines = []
+        self.command(command)
+        return self.lines
+
+    # What happens.
+
+    def do(self, event: Event) -> None:
+        pinged: list[str] = []
+        for effect in self.core.handle(event, self.now):
+            if not self.loud and isinstance(effect, SendLink) and isinstance(effect.message, link.Ping):
+                pinged.append(effect.link)
+            elif self.loud or not isinstance(event, Tick) or not is_heartbeat(effect):
+                self.tell(effect)
+        self.core.check()
+        for name in pinged:
+            self.do(LinkReceived(name, link.Pong()))
+        while self.store_at_once and self.stored_tokens:
+            self.do(Stored(self.stored_tokens.pop(0)))
+
+    def settle(self) -> None:
+        """Give the ticks that are due."""
+        for _ in range(100):
+            due = self.core.next_deadline()
+            if due is None or due > self.now:
+                return
+            self.do(Tick())
+        raise AssertionError("the core wants ticks for ever")
+
+    def tell(self, effect: Effect) -> None:
+        match effect:
+            case Answer():
+                parts = [f"answer {effect.status}"]
+                if isinstance(effect.body, str):
+                    parts.append(effect.body or "(default)")
+                elif effect.body is not None:
+                    parts.append(shown(effect.body))
+                self.lines.append(" ".join(parts))
+            case OpenSession():
+                self.lines.append(f"open {effect.session}")
+            case Send():
+                self.lines.append(f"{effect.session} <- {event_text(effect.event)}")
+            case CloseSession():
+                self.lines.append(f"close {effect.session}")
+            case Store():
+                self.lines.append(f"store {effect.token}: " + ", ".join(map(record_text, effect.records)))
+                self.stored_tokens.append(effect.token)
+                self.records += effect.records  # type: ignore[arg-type]
+            case SendLink():
+                self.lines.append(f"{effect.link} <- {shown_named(effect.message)}")
+            case CloseLink():
+                self.lines.append(f"close {effect.link}: {effect.why}")
+            case _:
+                raise AssertionError(f"unknown effect {effect}")
+
+    def command(self, line: str) -> None:
+        name, _, rest = line.partition(" ")
+        method: Callable[[str], None] = getattr(self, "do_" + name.replace("-", "_"))
+        method(rest)
+        self.settle()
+
+    def own(self, name: str) -> str:
+        """An id of this master's: `S0` is `M-S0`, `O3` is `M-O3`; a full id stays."""
+        return f"{self.master}-{name}" if name[:1] in "SO0" and name[1:].isdigit() else name
+
+    # Time and store.
+
+    def do_after(self, rest: str) -> None:
+        """`after SECONDS`: time passes, with a tick at each deadline."""
+        until = self.now + float(rest)
+        while True:
+            due = self.core.next_deadline()
+            if due is None or due > until:
+                break
+            self.now = max(self.now, due)
+            before = len(self.lines)
+            self.do(Tick())
+            if len(self.lines) > before and self.now != self.told_time:
+                self.lines.insert(before, f"at {self.now - BEGIN:g}:")
+                self.told_time = self.now
+        self.now = until
+
+    def do_loud(self, _: str) -> None:
+        self.loud = True
+
+    def do_storing(self, rest: str) -> None:
+        self.store_at_once = rest == "on"
+
+    def do_stored(self, _: str) -> None:
+        while self.stored_tokens:
+            self.do(Stored(self.stored_tokens.pop(0)))
+
+    def do_master(self, rest: str) -> None:
+        """`master NAME [registry=kept] [option=value]`: another master starts, knowing nothing or the registry."""
+        words, options = parse(rest)
+        kept = options.pop("registry", None) == "kept"
+        changes: dict[str, Any] = {key: json.loads(value) for key, value in options.items()}
+        if "roles" in changes:
+            changes["roles"] = frozenset(changes["roles"])
+        registry = Registry(self.records) if kept else None
+        self.start(config(master=words[0] if words else "M", elected_time=self.now, **changes), registry)
+        self.told_time = 0.0
+
+    # Schedulers.
+
+    def framework_id(self, stream: str, options: Options) -> str:
+        return self.own(options["framework"]) if "framework" in options else self.frameworks[stream]
+
+    def do_subscribe(self, rest: str) -> None:
+        words, options = parse(rest)
+        stream = words[0]
+        info = framework_info(options)
+        call = Call(type=Call.Type.SUBSCRIBE)
+        if "id" in options:
+            info.id = call.framework_id = FrameworkID(value=self.own(options["id"]))
+        suppressed = [role for role in options.get("suppressed", "").split(",") if role]
+        call.subscribe = Call.Subscribe(framework_info=info, suppressed_roles=suppressed)
+        self.frameworks.setdefault(stream, options.get("id", f"{self.master}-{self.core.context.next_framework:04d}"))
+        self.frameworks[stream] = self.own(self.frameworks[stream])
+        self.do(SchedulerSubscribe(1, stream, options.get("principal"), call))
+
+    def call(self, stream: str, options: Options, call: scheduler.Call) -> None:
+        call.framework_id = FrameworkID(value=self.framework_id(stream, options))
+        session: str | None = options.get("stream", stream)
+        if session == "none":
+            session = None
+        self.do(SchedulerCall(1, session, options.get("principal"), call))
+
+    def offers(self, stream: str, text: str) -> list[str]:
+        """`O1,O2`, or `all` that the framework holds."""
+        if text == "all":
+            return list(self.core.state.frameworks[self.frameworks[stream]].offers)
+        return [self.own(name) for name in text.split(",")]
+
+    def do_accept(self, rest: str) -> None:
+        head, *parts = [part.strip() for part in rest.split(" | ")]
+        words, options = parse(head)
+        names = self.offers(words[0], words[1]) if len(words) > 1 else []
+        accept = Call.Accept(offer_ids=[OfferID(value=name) for name in names])
+        if "refuse" in options:
+            accept.filters = mesos.Filters(refuse_seconds=float(options["refuse"]))
+        offer = self.core.state.offers.get(names[0]) if names else None
+        agent = offer.agent_id if offer is not None else self.own("S0")
+        accept.operations = [self.operation(part, agent) for part in parts]
+        self.call(words[0], options, Call(type=Call.Type.ACCEPT, accept=accept))
+
+    def operation(self, text: str, agent: str) -> Operation:
+        words, options = parse(text)
+        kind = Operation.Type[{"launch": "LAUNCH", "group": "LAUNCH_GROUP"}.get(words[0], words[0].upper())]
+        operation = Operation(type=kind)
+        if "id" in options:
+            operation.id = OperationID(value=options["id"])
+        names = words[1].split(",") if len(words) > 1 else []
+        tasks = [self.task(name, agent, options, with_executor=words[0] == "launch") for name in names]
+        if words[0] == "launch":
+            operation.launch = Operation.Launch(task_infos=tasks)
+        elif words[0] == "group" and names:
+            group = mesos.TaskGroupInfo(tasks=tasks)
+            executor = merged(executor_info(options["executor"], options), options.get("executor_json"))
+            operation.launch_group = Operation.LaunchGroup(executor=executor, task_group=group)
+        elif words[0] == "group":
+            none = mesos.TaskGroupInfo()
+            operation.launch_group = Operation.LaunchGroup(executor=executor_info("x", options), task_group=none)
+        return operation
+
+    def task(self, name: str, agent: str, options: Options, with_executor: bool) -> TaskInfo:
+        info = TaskInfo(
+            name=name,
+            task_id=TaskID(value=name),
+            agent_id=AgentID(value=self.own(options.get("agent", agent))),
+            resources=resources(options.get("resources", "cpus:1;mem:32")),
+        )
+        if with_executor and "executor" in options:
+            info.executor = merged(executor_info(options["executor"], options), options.get("executor_json"))
+        elif options.get("command", "yes") != "none":
+            info.command = CommandInfo(value="true")
+        merged_info: TaskInfo = merged(info, options.get("json"))
+        return merged_info
+
+    def do_decline(self, rest: str) -> None:
+        words, options = parse(rest)
+        ids = [OfferID(value=name) for name in self.offers(words[0], words[1])]
+        decline = Call.Decline(offer_ids=ids)
+        if "refuse" in options:
+            decline.filters = mesos.Filters(refuse_seconds=float(options["refuse"]))
+        self.call(words[0], options, Call(type=Call.Type.DECLINE, decline=decline))
+
+    def do_revive(self, rest: str) -> None:
+        words, options = parse(rest)
+        revive = Call.Revive(roles=words[1].split(",")) if len(words) > 1 else None
+        self.call(words[0], options, Call(type=Call.Type.REVIVE, revive=revive))
+
+    def do_suppress(self, rest: str) -> None:
+        words, options = parse(rest)
+        suppress = Call.Suppress(roles=words[1].split(",")) if len(words) > 1 else None
+        self.call(words[0], options, Call(type=Call.Type.SUPPRESS, suppress=suppress))
+
+    def do_kill(self, rest: str) -> None:
+        words, options = parse(rest)
+        kill = Call.Kill(task_id=TaskID(value=words[1]))
+        if "agent" in options:
+            kill.agent_id = AgentID(value=self.own(options["agent"]))
+        if "grace" in options:
+            duration = mesos.DurationInfo(nanoseconds=int(float(options["grace"]) * 1e9))
+            kill.kill_policy = mesos.KillPolicy(grace_period=duration)
+        self.call(words[0], options, Call(type=Call.Type.KILL, kill=kill))
+
+    def do_acknowledge(self, rest: str) -> None:
+        words, options = parse(rest)
+        acknowledge = Call.Acknowledge(
+            task_id=TaskID(value=words[1]),
+            uuid=uuid_of(words[2]),
+            agent_id=AgentID(value=self.own(options.get("agent", "S0"))),
+        )
+        self.call(words[0], options, Call(type=Call.Type.ACKNOWLEDGE, acknowledge=acknowledge))
+
+    def do_reconcile(self, rest: str) -> None:
+        words, options = parse(rest)
+        reconcile = Call.Reconcile()
+        for word in words[1:]:
+            name, _, agent = word.partition("@")
+            wanted = Call.Reconcile.Task(task_id=TaskID(value=name))
+            if agent:
+                wanted.agent_id = AgentID(value=self.own(agent))
+            reconcile.tasks.append(wanted)
+        self.call(words[0], options, Call(type=Call.Type.RECONCILE, reconcile=reconcile))
+
+    def do_reconcile_operations(self, rest: str) -> None:
+        words, options = parse(rest)
+        call = Call.ReconcileOperations()
+        for word in words[1:]:
+            name, _, agent = word.partition("@")
+            wanted = Call.ReconcileOperations.Operation(operation_id=OperationID(value=name))
+            if agent:
+                wanted.agent_id = AgentID(value=self.own(agent))
+            call.operations.append(wanted)
+        self.call(words[0], options, Call(type=Call.Type.RECONCILE_OPERATIONS, reconcile_operations=call))
+
+    def do_message(self, rest: str) -> None:
+        words, options = parse(rest)
+        agent = AgentID(value=self.own(options.get("agent", "S0")))
+        message = Call.Message(agent_id=agent, executor_id=ExecutorID(value=words[1]), data=words[2].encode())
+        self.call(words[0], options, Call(type=Call.Type.MESSAGE, message=message))
+
+    def do_shutdown(self, rest: str) -> None:
+        words, options = parse(rest)
+        agent = AgentID(value=self.own(options.get("agent", "S0")))
+        shutdown = Call.Shutdown(executor_id=ExecutorID(value=words[1]), agent_id=agent)
+        self.call(words[0], options, Call(type=Call.Type.SHUTDOWN, shutdown=shutdown))
+
+    def do_update_framework(self, rest: str) -> None:
+        words, options = parse(rest)
+        info = framework_info(options)
+        info.id = FrameworkID(value=self.framework_id(words[0], options))
+        suppressed = [role for role in options.get("suppressed", "").split(",") if role]
+        update = Call.UpdateFramework(framework_info=info, suppressed_roles=suppressed)
+        self.call(words[0], options, Call(type=Call.Type.UPDATE_FRAMEWORK, update_framework=update))
+
+    def do_call(self, rest: str) -> None:
+        """`call STREAM TYPE`: a call without a member."""
+        words, options = parse(rest)
+        self.call(words[0], options, Call(type=Call.Type[words[1]]))
+
+    def do_teardown(self, rest: str) -> None:
+        self.do_call(rest + " TEARDOWN")
+
+    def do_close(self, rest: str) -> None:
+        self.do(SessionClosed(rest))
+
+    def do_backlog(self, rest: str) -> None:
+        stream, _, how = rest.partition(" ")
+        self.do(SessionBacklog(stream, how == "full"))
+
+    # Agents.
+
+    def do_holds(self, rest: str) -> None:
+        """`holds framework|executor|task ...`: what the next agent's snapshot says."""
+        words, options = parse(rest)
+        framework_id = self.own(options.get("framework", "0000"))
+        if words[0] == "framework":
+            info = framework_info(options)
+            info.id = FrameworkID(value=self.own(words[1]))
+            self.snapshot.frameworks.append(info)
+            return
+        if words[0] == "executor":
+            executor = executor_info(words[1], options)
+            executor.framework_id = FrameworkID(value=framework_id)
+            executor.resources = resources(options.get("executor_resources", "cpus{a}:0.1;mem{a}:32"))
+            held = link.HeldExecutor(framework_id=framework_id, info=executor, container_id="c")
+            self.snapshot.executors.append(held)
+            return
+        defaults = {"resources": "cpus{a}:1;mem{a}:32", **options}
+        name = defaults.pop("executor", "")
+        info_ = self.task(words[1], options.get("agent", "S0"), defaults, with_executor=False)
+        task = link.HeldTask(
+            framework_id=framework_id,
+            info=info_,
+            state=TaskState[f"TASK_{options.get('state', 'RUNNING')}"],
+            executor_id=name,
+        )
+        self.snapshot.tasks.append(task)
+
+    def do_agent(self, rest: str) -> None:
+        """`agent LINK ...`: an agent connects and says hello, with what it holds."""
+        words, options = parse(rest)
+        name = words[0]
+        self.do(LinkOpened(name, options.get("address", "10.0.0.1")))
+        self.do(LinkReceived(name, self.hello(name, options)))
+        snapshot, self.snapshot = self.snapshot, link.Snapshot()
+        self.do(LinkReceived(name, snapshot))
+
+    def hello(self, name: str, options: Options) -> link.Hello:
+        info = AgentInfo(
+            hostname=options.get("host", "h"),
+            port=int(options.get("port", "5051")),
+            resources=resources(options.get("resources", "cpus:4;mem:4096")),
+        )
+        if "attributes" in options:
+            text = Value.Text(value=options["attributes"])
+            info.attributes = [mesos.Attribute(name="rack", type=Value.Type.TEXT, text=text)]
+        if "height" in options:
+            scalar = Value.Scalar(value=float(options["height"]))
+            info.attributes.append(mesos.Attribute(name="height", type=Value.Type.SCALAR, scalar=scalar))
+        if "domain" in options:
+            fault = mesos.DomainInfo.FaultDomain
+            region, zone = options["domain"].split("/")
+            info.domain = mesos.DomainInfo(
+                fault_domain=fault(region=fault.RegionInfo(name=region), zone=fault.ZoneInfo(name=zone))
+            )
+        return link.Hello(
+            protocol_oldest=int(options.get("oldest", "1")),
+            protocol_newest=int(options.get("newest", "1")),
+            software="0.1.0",
+            agent_id=self.own(options.get("id", "")),
+            incarnation=options.get("run", "run-" + name),
+            link_id=name,
+            epoch=int(options.get("epoch", "0")),
+            info=info,
+            capabilities=[part for part in options.get("capabilities", "").split(",") if part],
+        )
+
+    def do_open_link(self, rest: str) -> None:
+        self.do(LinkOpened(rest, "10.0.0.1"))
+
+    def do_hello(self, rest: str) -> None:
+        words, options = parse(rest)
+        self.do(LinkReceived(words[0], self.hello(words[0], options)))
+
+    def do_snapshot(self, rest: str) -> None:
+        """`snapshot LINK [more]`: what the agent holds, or a part of it."""
+        name, _, more = rest.partition(" ")
+        snapshot, self.snapshot = self.snapshot, link.Snapshot()
+        snapshot.more = more == "more"
+        self.do(LinkReceived(name, snapshot))
+
+    def do_lose(self, rest: str) -> None:
+        self.do(LinkClosed(rest, "lost"))
+
+    def do_pong(self, rest: str) -> None:
+        self.do(LinkReceived(rest, link.Pong()))
+
+    def do_unregister(self, rest: str) -> None:
+        self.do(LinkReceived(rest, link.Unregister()))
+
+    def do_update(self, rest: str) -> None:
+        """`update LINK TASK STATE UUID [latest=] [framework=] [reason=] [source=] [data=] [message=]`"""
+        words, options = parse(rest)
+        state = TaskState[f"TASK_{words[2]}"]
+        status = TaskStatus(
+            task_id=TaskID(value=words[1]),
+            state=state,
+            source=TaskStatus.Source[f"SOURCE_{options.get('source', 'EXECUTOR')}"],
+            timestamp=self.now,
+            uuid=uuid_of(words[3]) if len(words) > 3 else None,
+            message=options.get("message"),
+        )
+        link_record = self.core.context.links.get(words[0])
+        if link_record is not None and link_record.agent is not None:
+            status.agent_id = AgentID(value=link_record.agent.agent_id)
+        if "reason" in options:
+            status.reason = TaskStatus.Reason[f"REASON_{options['reason']}"]
+        if "data" in options:
+            status.data = options["data"].encode()
+        if "healthy" in options:
+            status.healthy = options["healthy"] == "yes"
+        latest = TaskState[f"TASK_{options['latest']}"] if "latest" in options else state
+        framework_id = self.own(options.get("framework", "0000"))
+        self.do(LinkReceived(words[0], link.StatusUpdate(framework_id=framework_id, status=status, latest=latest)))
+
+    def do_exited(self, rest: str) -> None:
+        words, options = parse(rest)
+        framework_id = self.own(options.get("framework", "0000"))
+        message = link.ExecutorExited(
+            framework_id=framework_id, executor_id=words[1], status=int(options.get("status", "0"))
+        )
+        self.do(LinkReceived(words[0], message))
+
+    def do_executor_message(self, rest: str) -> None:
+        words, options = parse(rest)
+        framework_id = self.own(options.get("framework", "0000"))
+        message = link.ExecutorMessage(framework_id=framework_id, executor_id=words[1], data=words[2].encode())
+        self.do(LinkReceived(words[0], message))
+
+    # Operators.
+
+    def do_operator(self, rest: str) -> None:
+        words, options = parse(rest)
+        kinds = master.Call.Type
+        call = master.Call(type=kinds[words[1]])
+        if call.type is kinds.TEARDOWN:
+            name = FrameworkID(value=self.own(options["framework"]))
+            call.teardown = master.Call.Teardown(framework_id=name)
+        self.do(OperatorCall(1, words[0], options.get("principal"), call))
+
+    def do_legacy(self, rest: str) -> None:
+        words, options = parse(rest)
+        form = {"frameworkId": self.own(options["framework"])} if "framework" in options else {}
+        self.do(LegacyCall(1, None, words[0], words[1], {}, form))
+
+    def do_extension(self, rest: str) -> None:
+        """`extension NAME [key=value ...]`: ids may leave the master's name out."""
+        words, options = parse(rest)
+        arguments = {
+            key: self.own(value) if key in ("framework_id", "agent_id", "offer_id") else value
+            for key, value in options.items()
+        }
+        self.do(ExtensionCall(1, None, words[0], arguments))
+
+    def do_story(self, rest: str) -> None:
+        """`story ID ...`: what the core remembers of it."""
+        self.lines += self.core.story(*(self.own(name) for name in rest.split()))
+
+    def do_tasks(self, rest: str) -> None:
+        """`tasks STREAM`: how the framework's tasks stand in the master's record."""
+        name = self.frameworks[rest]
+        state = self.core.state
+        framework = state.frameworks.get(name) or state.completed_frameworks[name]
+        for title, tasks in (
+            ("task", framework.tasks.values()),
+            ("unreachable", framework.unreachable_tasks.values()),
+            ("completed", framework.completed_tasks),
+        ):
+            for task in tasks:
+                statuses = " ".join(kept.state.name.removeprefix("TASK_") for kept in task.statuses)
+                self.lines.append(f"{title} {task.task_id} {task.state.name} on {task.agent_id}: {statuses}")
+
+
+# How things are told.
+
+
+def is_heartbeat(effect: Effect) -> bool:
+    return isinstance(effect, Send) and event_text(effect.event) == "HEARTBEAT"
+
+
+def event_text(event: msgspec.Struct) -> str:
+    """A stream's event: its type and the fields of its member."""
+    kind = getattr(event, "type").name  # noqa: B009 - every event has one
+    member = getattr(event, kind.lower(), None)
+    return kind if member is None else f"{kind} {fields(member)}"
+
+
+def record_text(record: msgspec.Struct) -> str:
+    return f"{type(record).__name__}({fields(record)})"
+
+
+def shown_named(message: msgspec.Struct) -> str:
+    return f"{type(message).__name__} {fields(message)}".rstrip()
+
+
+def fields(message: msgspec.Struct) -> str:
+    parts = []
+    for name in message.__struct_fields__:
+        value = getattr(message, name)
+        if value is None or value == [] or value == {} or value == "":
+            continue
+        parts.append(f"{name}={shown(value)}")
+    return " ".join(parts)
+
+
+def shown(value: object) -> str:
+    if isinstance(value, list):
+        if value and isinstance(value[0], Resource):
+            return resources_text(value)
+        return "[" + ", ".join(map(shown, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {shown(part)}" for key, part in value.items()) + "}"
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, bytes):
+        return value.decode(errors="replace").rstrip(".")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value - BEGIN:g}s" if value >= BEGIN else f"{value:g}"
+    if isinstance(value, int):
+        return f"{value / 1e9 - BEGIN:g}s" if value >= BEGIN * 1e9 else str(value)
+    if isinstance(value, msgspec.Struct):
+        return struct_text(value)
+    if isinstance(value, str) and (" " in value or not value):
+        return f'"{value}"'
+    return str(value)
+
+
+def struct_text(value: msgspec.Struct) -> str:
+    """Ids and other one-field messages by their value; descriptions that the play itself spelled by their name."""
+    names = value.__struct_fields__
+    if names in (("value",), ("value", "parent")):
+        return shown(getattr(value, "value"))  # noqa: B009
+    if names == ("nanoseconds",):
+        return shown(getattr(value, "nanoseconds"))  # noqa: B009
+    if isinstance(value, mesos.MasterInfo):
+        return f"master({value.id})"
+    if isinstance(value, mesos.URL):
+        address = value.address
+        return f"{value.scheme}://{address.ip}({address.hostname}):{address.port}{value.path}"
+    return "{" + fields(value) + "}"
+
+
+def resources_text(messages: list[Resource]) -> str:
+    """In the printed form; with `*` after it when the old reservation form is used."""
+    text = str(Resources.of(messages))
+    return f"<{text}>" + ("*" if any(message.role is not None for message in messages) else "")

@@ -1,0 +1,251 @@
+# ruff: noqa: ARG002 - every step takes the same three numbers
+"""Random histories: whatever schedulers, agents and links do, in whatever order, the invariants hold after each event.
+
+Frameworks subscribe, vanish and are torn down; agents connect, lose their links, restart with less than they had,
+leave; launches, updates (also late, repeated, out of order, for what is long over), kills and acknowledgements go
+between them; time passes. `Stage` checks the whole state after every event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tepui.master.state import Framework, Task
+from tepui.model.task_states import TERMINAL_STATES
+from tests.master.stage import Stage
+
+KINDS = ("", " checkpoint=yes", " capabilities=PARTITION_AWARE checkpoint=yes", " role=a capabilities=")
+STATES = ("STARTING", "RUNNING", "FINISHED", "FAILED", "KILLED", "LOST")
+
+
+class History:
+    """Turns small numbers into commands that make sense, mostly."""
+
+    def __init__(self) -> None:
+        self.stage = Stage()
+        self.count = 0
+        self.streams: dict[int, str] = {}
+        """The open stream of each framework number."""
+        self.links: dict[int, str] = {}
+        """The open link of each agent number."""
+
+    def next(self) -> int:
+        self.count += 1
+        return self.count
+
+    def framework(self, number: int) -> Framework | None:
+        return self.stage.core.state.frameworks.get(f"F-{number}")
+
+    def tasks(self, number: int) -> list[Task]:
+        framework = self.framework(number)
+        return [] if framework is None else [*framework.tasks.values(), *framework.unreachable_tasks.values()]
+
+    def agent_id(self, number: int) -> str:
+        """By its address, as an agent would have been told."""
+        return self.stage.core.state.agents_by_address.get((f"10.0.0.{number}", 5051), "")
+
+    # What can happen. `a` picks the framework or agent, `b` and `c` how.
+
+    def subscribe(self, a: int, b: int, c: int) -> None:
+        name = f"s{a}-{self.next()}"
+        self.stage.command(f"subscribe {name} id=F-{a} failover_timeout={(0, 5, 50, 500)[b]}{KINDS[a]}")
+        self.streams[a] = name
+
+    def close(self, a: int, b: int, c: int) -> None:
+        if a in self.streams:
+            self.stage.command(f"close {self.streams[a]}")
+
+    def teardown(self, a: int, b: int, c: int) -> None:
+        if b == 0 and a in self.streams:
+            self.stage.command(f"teardown {self.streams[a]}")
+        elif b == 1:
+            self.stage.command(f"operator o TEARDOWN framework=F-{a}")
+
+    def backlog(self, a: int, b: int, c: int) -> None:
+        if a in self.streams:
+            self.stage.command(f"backlog {self.streams[a]} {'full' if b < 2 else 'empty'}")
+
+    def watch(self, a: int, b: int, c: int) -> None:
+        self.stage.command(f"operator w{self.next()} SUBSCRIBE")
+
+    def connect(self, a: int, b: int, c: int) -> None:
+        """An agent says hello: new, or as whom it was; with all, some or none of its tasks."""
+        agent_id = self.agent_id(a) if b else ""
+        state = self.stage.core.state
+        known = state.agents.get(agent_id)
+        if known is not None:
+            for framework_id, executors in list(known.executors.items()):
+                framework = state.frameworks[framework_id]
+                self.describe(framework)
+                if c & 1:
+                    for name in executors:
+                        self.stage.command(f"holds executor {name} framework={framework_id}")
+            for framework_id, tasks in list(known.tasks.items()):
+                self.describe(state.frameworks[framework_id])
+                for index, task in enumerate(tasks.values()):
+                    if index & c:
+                        kind = STATES[(index + c) % len(STATES)]
+                        self.stage.command(f"holds task {task.task_id} framework={framework_id} state={kind}")
+        if b == 3 and c & 2:
+            self.stage.command(f"holds framework F-{a} checkpoint=yes")
+            self.stage.command(f"holds task lost{self.next()} framework=F-{a}")
+        self.links[a] = name = f"l{a}-{self.next()}"
+        shape = "cpus:4;mem:4096" if c < 6 else "cpus:2;mem:4096"
+        run = f"run{a}" if b % 2 else f"run{self.next()}"
+        self.stage.command(f"agent {name} id={agent_id} address=10.0.0.{a} run={run} resources={shape}")
+
+    def describe(self, framework: Framework) -> None:
+        described = {info.id.value for info in self.stage.snapshot.frameworks if info.id is not None}
+        if framework.framework_id not in described:
+            self.stage.command(f"holds framework {framework.framework_id} checkpoint=yes")
+
+    def lose(self, a: int, b: int, c: int) -> None:
+        if a in self.links:
+            self.stage.command(f"lose {self.links[a]}")
+
+    def unregister(self, a: int, b: int, c: int) -> None:
+        if a in self.links and b == 0:
+            self.stage.command(f"unregister {self.links[a]}")
+
+    def launch(self, a: int, b: int, c: int) -> None:
+        framework = self.framework(a)
+        if framework is None or framework.session is None or not framework.offers:
+            return
+        offers = list(framework.offers)
+        chosen = ",".join(offers[: 1 + c % 2])
+        first = self.next()
+        names = f"t{first},t{first}b" if b else f"t{first},t1"
+        executor = " executor=e" if b < 2 else ""
+        self.stage.command(
+            f"accept {framework.session} {chosen} refuse={b} | launch {names}{executor} resources=cpus:0.5;mem:32"
+            + (f" | group g{first} executor=x type=DEFAULT executor_resources=cpus:0.1;mem:32" if c == 7 else "")
+        )
+
+    def decline(self, a: int, b: int, c: int) -> None:
+        framework = self.framework(a)
+        if framework is not None and framework.session is not None and framework.offers:
+            self.stage.command(f"decline {framework.session} all refuse={(0, 1, 10, 1000)[b]}")
+
+    def revive(self, a: int, b: int, c: int) -> None:
+        if a in self.streams:
+            self.stage.command(f"{('revive', 'suppress')[b % 2]} {self.streams[a]}")
+
+    def update(self, a: int, b: int, c: int) -> None:
+        """An update of one of the framework's tasks (or of none), on its agent's link or on an old one."""
+        tasks = self.tasks(a)
+        names = [task.task_id for task in tasks] or ["nothing"]
+        link = self.links.get(b)
+        if link is None:
+            return
+        task = names[c % len(names)]
+        latest = STATES[(b + c) % len(STATES)]
+        told = STATES[c % len(STATES)]
+        self.stage.command(f"update {link} {task} {told} u{c} latest={latest} framework=F-{a} data=x")
+
+    def acknowledge(self, a: int, b: int, c: int) -> None:
+        if a not in self.streams:
+            return
+        for task in self.tasks(a):
+            uuid = "wrong" if b == 0 else (task.status_update_uuid or b"u0").decode().rstrip(".")
+            self.stage.command(f"acknowledge {self.streams[a]} {task.task_id} {uuid} agent={task.agent_id}")
+            if b < 3:
+                break
+
+    def kill(self, a: int, b: int, c: int) -> None:
+        tasks = self.tasks(a)
+        if a in self.streams:
+            name = tasks[c % len(tasks)].task_id if tasks else "nothing"
+            self.stage.command(f"kill {self.streams[a]} {name}")
+            self.stage.command(f"reconcile {self.streams[a]} {name if b else ''}")
+
+    def executor_exits(self, a: int, b: int, c: int) -> None:
+        if b in self.links:
+            self.stage.command(f"exited {self.links[b]} e framework=F-{a}")
+
+    def wait(self, a: int, b: int, c: int) -> None:
+        self.stage.command(f"after {(0.5, 4, 20, 130)[a]}")
+
+    def loud(self, a: int, b: int, c: int) -> None:
+        """From now on or no longer agents do not answer pings."""
+        self.stage.loud = b < 2
+
+    def storing(self, a: int, b: int, c: int) -> None:
+        self.stage.command("storing off" if b < 1 else "storing on")
+        self.stage.command("stored")
+
+
+OPERATIONS: tuple[Callable[[History, int, int, int], None], ...] = (
+    History.subscribe,
+    History.connect,
+    History.launch,
+    History.update,
+    History.acknowledge,
+    History.close,
+    History.lose,
+    History.wait,
+    History.decline,
+    History.revive,
+    History.kill,
+    History.executor_exits,
+    History.teardown,
+    History.unregister,
+    History.backlog,
+    History.watch,
+    History.loud,
+    History.storing,
+)
+
+STEP = st.tuples(
+    st.sampled_from(OPERATIONS + OPERATIONS[:5] * 2), st.integers(0, 3), st.integers(0, 3), st.integers(0, 7)
+)
+
+
+Steps = list[tuple[Callable[..., None], int, int, int]]
+
+
+def live_through(steps: Steps) -> None:
+    """Play a history; the stage checks every invariant after each of its events."""
+    history = History()
+    for number in range(3):
+        history.subscribe(number, 2, 0)
+        history.connect(number, 1, 0)
+    for step, a, b, c in steps:
+        step(history, a, b, c)
+        history.stage.lines.clear()
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(st.lists(STEP, min_size=10, max_size=60))
+def test_invariants_hold_in_every_history(steps: Steps) -> None:
+    live_through(steps)
+
+
+@pytest.mark.slow
+@settings(max_examples=3000, deadline=None)
+@given(st.lists(STEP, min_size=40, max_size=150))
+def test_invariants_hold_in_many_long_histories(steps: Steps) -> None:
+    live_through(steps)
+
+
+def test_everything_is_free_again_when_all_is_over() -> None:
+    """The allocator and the master forget nothing and nobody when frameworks end."""
+    history = History()
+    for number in range(3):
+        history.subscribe(number, 3, 0)
+        history.connect(number, 1, 0)
+    for number in range(3):
+        history.launch(number, 1, 7)
+    state = history.stage.core.state
+    assert any(framework.tasks for framework in state.frameworks.values())
+    for number in range(3):
+        history.teardown(number, 0, 0)
+    for agent in state.agents.values():
+        assert not agent.tasks
+        assert not agent.executors
+        assert history.stage.core.context.allocator.free(agent.agent_id) == agent.total
+    for framework in state.completed_frameworks.values():
+        assert all(task.state in TERMINAL_STATES for task in framework.completed_tasks)
