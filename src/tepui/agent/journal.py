@@ -1,0 +1,101 @@
+"""What the agent writes down: enough to find its executors, tasks and updates again after it was killed.
+
+Only what belongs to frameworks that checkpoint is written; executors of the others end with the agent, and the master
+has given their tasks up by the time it is back. Records come in the order things happened; each names its subject by
+id, so that what is over can be dropped:
+
+| record | until | recovery makes of it |
+|---|---|---|
+| AgentAdmitted | the next one | the agent's id and the newest epoch |
+| FrameworkKnown | FrameworkForgotten, or the next one | a framework |
+| RunBegan | RunEnded | an executor that is expected to subscribe again |
+| TaskLaunched | TaskEnded | a task of the run, staging |
+| UpdateReceived | TaskEnded | an update, pending unless acknowledged; the last one is the task's state |
+| UpdateAcknowledged | TaskEnded | the update with this uuid is known but not sent any more |
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from tepui.model.v1.mesos import ExecutorInfo, FrameworkInfo, TaskInfo, TaskStatus
+
+
+class JournalRecord(msgspec.Struct, array_like=True, tag=True, gc=False):
+    """The base of all records. A record is written as an array that begins with its class's name."""
+
+
+class AgentAdmitted(JournalRecord):
+    """A master has admitted the agent under this id, in this election epoch."""
+
+    agent_id: str
+    epoch: int
+
+
+class FrameworkKnown(JournalRecord):
+    framework_id: str
+    info: FrameworkInfo
+
+
+class FrameworkForgotten(JournalRecord):
+    """Nothing of the framework is left here."""
+
+    framework_id: str
+
+
+class RunBegan(JournalRecord):
+    framework_id: str
+    executor_id: str
+    run: str
+    info: ExecutorInfo
+    directory: str
+    started_at: float
+    kind: str = "CUSTOM"
+    """Who runs its tasks: an `ExecutorKind`."""
+
+
+class RunEnded(JournalRecord):
+    run: str
+
+
+class TaskLaunched(JournalRecord):
+    """`info` comes without its executor, which is the run's. Tasks of one group carry the same `group`, a task id."""
+
+    framework_id: str
+    run: str
+    info: TaskInfo
+    group: str = ""
+    container: str = ""
+    """The run of the task itself, when the agent runs it."""
+
+
+class UpdateReceived(JournalRecord):
+    framework_id: str
+    task_id: str
+    status: TaskStatus
+
+
+class UpdateAcknowledged(JournalRecord):
+    framework_id: str
+    task_id: str
+    uuid: bytes
+
+
+class TaskEnded(JournalRecord):
+    """The task's terminal update is acknowledged, or nobody will: everything about the task may be dropped."""
+
+    framework_id: str
+    task_id: str
+
+
+Record = (
+    AgentAdmitted
+    | FrameworkKnown
+    | FrameworkForgotten
+    | RunBegan
+    | RunEnded
+    | TaskLaunched
+    | UpdateReceived
+    | UpdateAcknowledged
+    | TaskEnded
+)
