@@ -1,0 +1,1 @@
+"""Running things: the supervisor and its client, sandboxes, and what runs use of the machine."""
