@@ -1,0 +1,424 @@
+"""The agent server: HTTP, the link and the supervisor outside, the agent core inside."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from pathlib import Path
+from random import Random, SystemRandom
+
+import msgspec
+from aiohttp import web
+
+from tepui import __version__
+from tepui.agent.config import AgentConfig
+from tepui.agent.core import AgentCore
+from tepui.agent.events import (
+    ForgetRun,
+    KillRun,
+    Leave,
+    LegacyCall,
+    LinkDown,
+    LinkReceived,
+    LinkUp,
+    Reconnect,
+    RunExited,
+    RunFailed,
+    RunStarted,
+    StartRun,
+    Stop,
+)
+from tepui.containers import client as supervisor
+from tepui.containers import events as supervised
+from tepui.containers.sandbox import SandboxError, create_nested_sandbox, create_sandbox, sandbox_path
+from tepui.model.shell import Event, Store, Stored
+from tepui.model.v1.mesos import AgentInfo, ResourceStatistics
+from tepui.server.agent_operator_api import AgentOperatorApi
+from tepui.server.base import Server
+from tepui.server.domain import fault_domain
+from tepui.server.endpoints import Handler, answer_health, read_query
+from tepui.server.errors import StartError
+from tepui.server.executor_api import ExecutorApi
+from tepui.server.extension_api import AGENT_EXTENSIONS, ExtensionApi
+from tepui.server.flags import FlagError, Flags
+from tepui.server.log import set_up_logging
+from tepui.server.master_address import master_address
+from tepui.server.network import advertised
+from tepui.server.record_requests import refused_records
+from tepui.server.signals import wait_for_signal
+from tepui.server.statistics import RunStatistics
+from tepui.server.system import detected_resources
+from tepui.server.work_dir import WorkDirLock
+from tepui.storage.journal import Journal, JournalError
+from tepui.transport.hot import HotRequest
+from tepui.transport.http import HttpServer, text
+from tepui.transport.link import LinkClient
+from tepui.transport.loop import run
+from tepui.wire.text import TextError, parse_attributes, parse_resources
+from tepui.wire.versions import MESOS_VERSION, build_facts
+
+log = logging.getLogger(__name__)
+
+SANDBOXES_SHOWN_MAX = 10_000
+"""Sandboxes whose files are shown; the oldest go first."""
+STRAY_GRACE_SECONDS = 5.0
+"""What a run gets that an earlier agent started and nobody knows any more."""
+_PREFIXES = ("", "/slave(1)")
+_EXECUTOR_API = "/api/v1/executor"
+WHY_NOT_RECORDED = "The exit status is unknown: the supervisor has lost its record of the run"
+_LEGACY = ("state", "containers", "monitor/statistics", "flags", "metrics/snapshot")
+
+
+def agent_info(flags: Flags, hostname: str, port: int, work_dir: str) -> AgentInfo:
+    """The agent's description, without an id. Raises FlagError."""
+    default_role = flags.text("default_role") or "*"
+    try:
+        given = parse_resources(flags.text("resources") or "", default_role)
+        names = {resource.name for resource in given}
+        detected = ";".join(
+            f"{name}:{value}" for name, value in detected_resources(work_dir).items() if name not in names
+        )
+        resources = given + parse_resources(detected, default_role)
+    except TextError as error:
+        raise FlagError(f"--resources {error}.") from None
+    try:
+        attributes = parse_attributes(flags.text("attributes") or "")
+    except TextError as error:
+        raise FlagError(f"--attributes {error}.") from None
+    domain = flags.value("domain")
+    return AgentInfo(
+        hostname=hostname,
+        port=flags.number("advertise_port") if flags.value("advertise_port") is not None else port,
+        resources=resources,
+        attributes=attributes,
+        domain=fault_domain(domain) if isinstance(domain, dict) else None,
+    )
+
+
+def agent_config(flags: Flags, port: int, work_dir: str, now: float) -> AgentConfig:
+    """What the core is told, from the flags and from where the agent listens. Raises FlagError."""
+    variables = flags.value("executor_environment_variables")
+    place = advertised(flags)
+    return AgentConfig(
+        info=agent_info(flags, place.hostname, port, work_dir),
+        version=MESOS_VERSION,
+        ip=place.ip,
+        work_dir=work_dir,
+        start_time=now,
+        flags=flags.texts(),
+        build=build_facts(__version__),
+        executor_registration_timeout_seconds=flags.seconds("executor_registration_timeout"),
+        executor_shutdown_grace_seconds=flags.seconds("executor_shutdown_grace_period"),
+        executor_reregistration_timeout_seconds=flags.seconds("executor_reregistration_timeout"),
+        recovery_timeout_seconds=flags.seconds("recovery_timeout"),
+        executor_environment=variables if isinstance(variables, dict) else {},
+        switch_user=flags.switch("switch_user"),
+        completed_executors_per_framework_max=flags.number("max_completed_executors_per_framework"),
+    )
+
+
+class AgentServer(Server):
+    """One agent."""
+
+    def __init__(self, flags: Flags, work_dir: Path, log_file: Path | None = None) -> None:
+        super().__init__(flags, "/slave/log", log_file)
+        self._work_dir = work_dir
+        self._shown: dict[str, tuple[str, ...]] = {}
+        """The virtual paths of each run's sandbox."""
+        self._core: AgentCore | None = None
+        self._pids: dict[str, int] = {}
+        self._statistics = RunStatistics()
+        self._unstored: list[msgspec.Struct] = []
+        self._tokens: list[int] = []
+        self._stopping: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._journal = Journal(work_dir / "meta" / "journal.sqlite")
+        self._broken = False
+        self._told = 0
+        """The number of the last change that the log told."""
+        self._leaving = False
+        runtime_dir = flags.text("runtime_dir")
+        self._supervisor = supervisor.SupervisorClient(
+            Path(runtime_dir) if runtime_dir is not None else work_dir / "run", self._on_supervisor
+        )
+        self._link = LinkClient(
+            self._locate_master,
+            on_open=lambda link: self._turn.post(LinkUp(link)),
+            on_messages=lambda link, messages: self._turn.post_all([LinkReceived(link, one) for one in messages]),
+            on_close=lambda link, why: self._turn.post(LinkDown(link, why)),
+            flusher=self._flusher,
+            backoff_seconds=flags.seconds("registration_backoff_factor"),
+        )
+        calls = [f"{at}{_EXECUTOR_API}" for at in _PREFIXES]
+        self._connect(HttpServer(self._routes(), self._cold, flusher=self._flusher, pipelined=calls), self._link)
+        self._appliers |= {
+            Store: self._store,
+            StartRun: self._start_run,
+            KillRun: self._kill_run,
+            ForgetRun: self._forget_run,
+            Reconnect: self._reconnect,
+            Stop: self._stop,
+        }
+
+    def _routes(self) -> dict[str, Handler]:
+        post = self._turn.post
+        executor = ExecutorApi(self._exchange, post)
+        operator = AgentOperatorApi(self._exchange, post, self._files, self._level, self._measure)
+        own = ExtensionApi(self._exchange, post, AGENT_EXTENSIONS)
+        routes: dict[str, Handler] = {**self._common.routes(), **own.routes()}
+        for prefix in _PREFIXES:
+            routes[f"{prefix}{_EXECUTOR_API}"] = executor.handle
+            routes[f"{prefix}/api/v1"] = operator.handle
+            routes[f"{prefix}/health"] = answer_health
+            for name in _LEGACY:
+                routes[f"{prefix}/{name}"] = self._legacy(name)
+        return routes
+
+    async def start(self) -> int:
+        """Listen and begin; returns the port.
+
+        Raises StartError when it cannot listen there or no supervisor can be started.
+        """
+        port = await self._listen()
+        config = agent_config(self._flags, port, str(self._work_dir), self._clock.now())
+        identity = self._journal.identity()
+        self._journal.forget_work()
+        self._core = AgentCore(
+            config,
+            Random(SystemRandom().getrandbits(128)),
+            agent_id="" if identity is None else identity.agent_id,
+            epoch=0 if identity is None else identity.epoch,
+        )
+        self._begin(self._core, self._core.metrics)
+        try:
+            await self._supervisor.open()
+        except supervisor.SupervisorError as error:
+            raise StartError(f"The supervisor cannot be started: {error}.") from None
+        self._turn.start()
+        self._link.start()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._leave)
+        log.info("agent serves http://%s:%d, looks for its master at %s", config.ip, port, self._flags.text("master"))
+        return port
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the agent was asked to leave the cluster."""
+        return self._leaving
+
+    async def wait(self) -> str:
+        """Wait until the core wants the agent to end; returns why."""
+        return await self._stopping
+
+    async def stop(self) -> None:
+        await super().stop()
+        self._supervisor.close()
+        if self._leaving:
+            self._journal.forget_everything()
+        self._journal.close()
+
+    # The loop.
+
+    def _process(self, events: list[Event]) -> None:
+        engine = self._engine
+        if engine is None or self._broken:
+            return
+        now = self._clock.now()
+        while events:
+            for event in events:
+                engine.step(event, now)
+            events = self._commit()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Log what became true of executors and of the agent; tasks would fill the log."""
+        assert self._core is not None
+        changes = self._core.changes
+        for change in changes.since(self._told):
+            if not change.task_id:
+                log.info("%s", change.sentence())
+        self._told = changes.number
+
+    def _commit(self) -> list[Event]:
+        """Write what is to be stored, in one transaction; what waited for it goes on in the same turn."""
+        if not self._tokens:
+            return []
+        tokens, records = self._tokens, self._unstored
+        self._tokens, self._unstored = [], []
+        try:
+            self._journal.commit(records)
+        except JournalError as error:
+            # What cannot be stored must not be promised: nothing goes on from here.
+            self._broken = True
+            self._end(str(error))
+            return []
+        return [Stored(tokens[-1])]
+
+    def _store(self, effect: Store) -> None:
+        self._tokens.append(effect.token)
+        self._unstored.extend(effect.records)
+
+    # The link.
+
+    def _locate_master(self) -> tuple[str, int] | None:
+        try:
+            return master_address(self._flags.text("master") or "")
+        except FlagError as error:
+            log.warning("%s", error)
+            return None
+
+    def _reconnect(self, effect: Reconnect) -> None:
+        self._link.reconnect(effect.why)
+
+    def _leave(self) -> None:
+        """SIGUSR1: leave the cluster; an agent that starts here later is another one."""
+        self._leaving = True
+        self._turn.post(Leave())
+
+    def _stop(self, effect: Stop) -> None:
+        self._end(effect.why)
+
+    def _end(self, why: str) -> None:
+        if not self._stopping.done():
+            self._stopping.set_result(why)
+
+    # Runs.
+
+    def _start_run(self, effect: StartRun) -> None:
+        core = self._core
+        assert core is not None
+        try:
+            directory = self._sandbox(effect, core.agent_id)
+        except SandboxError as error:
+            self._turn.post(RunFailed(effect.run, str(error)))
+            return
+        self._supervisor.start(
+            effect.run,
+            effect.argv,
+            executable=effect.executable,
+            environment=effect.environment,
+            directory=str(directory),
+            stdout="stdout",
+            stderr="stderr",
+            user=effect.user,
+            orphan_timeout_seconds=effect.orphan_timeout_seconds,
+        )
+
+    def _sandbox(self, effect: StartRun, agent_id: str) -> Path:
+        """Make the run's sandbox, and show it; that of a nested run is shown inside its executor's."""
+        container = effect.parent or effect.run
+        path = sandbox_path(self._work_dir, agent_id, effect.framework_id, effect.executor_id, container)
+        if container not in self._shown:
+            owner = effect.parent_user if effect.parent else effect.user
+            create_sandbox(self._work_dir, agent_id, effect.framework_id, effect.executor_id, container, user=owner)
+            latest = f"/frameworks/{effect.framework_id}/executors/{effect.executor_id}/runs/latest"
+            self._show(container, str(path), (str(path), str(path.parent / "latest"), latest))
+        if not effect.parent:
+            return path
+        return create_nested_sandbox(path, effect.run, effect.task_id, user=effect.user)
+
+    def _show(self, run: str, directory: str, virtual: tuple[str, ...]) -> None:
+        for path in virtual:
+            self._files.attach(path, directory)
+        self._shown[run] = virtual
+        if len(self._shown) > SANDBOXES_SHOWN_MAX:
+            oldest = self._shown.pop(next(iter(self._shown)))
+            for path in oldest:
+                self._files.detach(path, oldest[0])
+
+    def _kill_run(self, effect: KillRun) -> None:
+        self._supervisor.kill(effect.run, effect.grace_seconds)
+
+    def _forget_run(self, effect: ForgetRun) -> None:
+        self._supervisor.forget(effect.run)
+
+    def _on_supervisor(self, event: supervised.Event) -> None:
+        post = self._turn.post
+        if isinstance(event, supervised.RunStarted):
+            self._pids[event.run] = event.pid
+            post(RunStarted(event.run, event.pid))
+        elif isinstance(event, supervised.RunFailed):
+            self._pids.pop(event.run, None)
+            post(RunFailed(event.run, event.why))
+        elif isinstance(event, supervised.RunExited):
+            self._pids.pop(event.run, None)
+            if self._core is not None and self._core.knows_run(event.run):
+                post(RunExited(event.run, event.status, event.why))
+            else:
+                self._supervisor.forget(event.run)
+        elif isinstance(event, supervised.SupervisorReady):
+            self._end_strays(event.runs)
+            self._account_for_lost({record.run for record in event.runs})
+        else:
+            log.warning("the supervisor is gone (%s); it is being replaced", event.why)
+
+    def _end_strays(self, runs: list[supervised.RunRecord]) -> None:
+        """Kill runs that an earlier agent on this work folder left, because nobody can account for them."""
+        for record in runs:
+            if record.state == "running" and (self._core is None or not self._core.knows_run(record.run)):
+                log.warning("killing run %s of an earlier agent", record.run)
+                self._supervisor.kill(record.run, STRAY_GRACE_SECONDS)
+
+    def _account_for_lost(self, recorded: set[str]) -> None:
+        """End the runs that were running and that a new supervisor has nothing on record about, as without its disk."""
+        for name in self._pids.keys() - recorded:
+            log.warning("run %s is not on the supervisor's record any more", name)
+            del self._pids[name]
+            self._turn.post(RunExited(name, None, WHY_NOT_RECORDED))
+
+    # HTTP that needs more than the core.
+
+    def _measure(self) -> dict[str, ResourceStatistics]:
+        return self._statistics.measure(self._pids, self._supervisor.pid, self._clock.now())
+
+    def _legacy(self, endpoint: str) -> Handler:
+        paths = {f"/{endpoint}", f"/slave(1)/{endpoint}"}
+        measured = endpoint in ("containers", "monitor/statistics")
+
+        def handle(request: HotRequest) -> None:
+            if request.path not in paths:
+                request.answer_text(404)
+                return
+            query = read_query(request)
+            if query is None:
+                return
+            number = self._exchange.wait(request, jsonp=query.get("jsonp"))
+            self._turn.post(LegacyCall(number, None, endpoint, query, self._measure() if measured else {}))
+
+        return handle
+
+    async def _cold(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == "/files/download":
+            return await self._common.download(request)
+        return refused_records(request, "/api/v1", "/slave(1)/api/v1") or text(404)
+
+
+async def _serve(flags: Flags, work_dir: Path, log_file: Path | None) -> int:
+    try:
+        server = AgentServer(flags, work_dir, log_file)
+    except JournalError as error:
+        raise StartError(str(error)) from None
+    await server.start()
+    signalled = asyncio.ensure_future(wait_for_signal())
+    told = asyncio.ensure_future(server.wait())
+    await asyncio.wait({signalled, told}, return_when=asyncio.FIRST_COMPLETED)
+    code = 0
+    if told.done():
+        log.warning("ending: %s", told.result())
+        code = 0 if server.leaving else 1
+    signalled.cancel()
+    told.cancel()
+    await server.stop()
+    return code
+
+
+def run_agent(flags: Flags) -> int:
+    """Run an agent until SIGTERM or SIGINT; returns the exit code. Raises FlagError or StartError."""
+    if flags.text("master") is None:
+        raise FlagError("--master is missing: say where the master is, such as --master=127.0.0.1:5050.")
+    work_dir = flags.text("work_dir")
+    if work_dir is None:
+        raise FlagError("--work_dir is missing: name the folder for sandboxes, such as --work_dir=/var/lib/tepui.")
+    master_address(flags.text("master") or "")
+    log_file = set_up_logging(flags, "agent")
+    with WorkDirLock(Path(work_dir)):
+        return run(_serve(flags, Path(work_dir), log_file))

@@ -1,0 +1,128 @@
+"""Between HTTP and a core: requests that wait for their answer, and streams that are open.
+
+A request is known to the core by a number, a stream by its name. This module keeps what the core need not know: the
+socket behind each, and how its peer wants things written (JSON or protobuf, `?jsonp=`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tepui.model.message import WireMessage
+from tepui.model.shell import Answer, CloseSession, Event, OpenSession, Send, SessionBacklog, SessionClosed
+from tepui.transport.hot import HotRequest, Stream
+from tepui.wire.json import encode_json, wrap_jsonp
+from tepui.wire.media import MediaType, encode
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    request: HotRequest
+    media: MediaType
+    jsonp: str | None = None
+    stream_id_header: bool = False
+    """The stream's head tells its name as Mesos-Stream-Id (schedulers only)."""
+    backlog_bytes_max: int | None = None
+    """What may wait for the stream's reader, where it is not the server's bound."""
+
+
+@dataclass(slots=True, eq=False)
+class _Session:
+    stream: Stream
+    media: MediaType
+
+
+class Exchange:
+    """The requests and streams of one server. `post` takes events for the core."""
+
+    def __init__(self, post: Callable[[Event], None]) -> None:
+        self._post = post
+        self._waiting: dict[int, _Waiting] = {}
+        self._sessions: dict[str, _Session] = {}
+        self._next_request = 0
+
+    @property
+    def requests_waiting(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def sessions_open(self) -> int:
+        return len(self._sessions)
+
+    def wait(
+        self,
+        request: HotRequest,
+        media: MediaType = MediaType.JSON,
+        *,
+        jsonp: str | None = None,
+        stream_id_header: bool = False,
+        backlog_bytes_max: int | None = None,
+    ) -> int:
+        """Note a request that the core will answer; returns its number."""
+        self._next_request += 1
+        self._waiting[self._next_request] = _Waiting(request, media, jsonp, stream_id_header, backlog_bytes_max)
+        return self._next_request
+
+    def answer(self, effect: Answer) -> None:
+        """Answer a request that waits; nothing happens when it was answered before."""
+        waiting = self._waiting.pop(effect.request, None)
+        if waiting is None:
+            return
+        body = effect.body
+        if body is None:
+            waiting.request.answer(effect.status)
+        elif isinstance(body, str):
+            waiting.request.answer_text(effect.status, body)
+        elif isinstance(body, WireMessage):
+            waiting.request.answer(effect.status, encode(waiting.media, body), waiting.media.value)
+        else:
+            answer_plain(waiting.request, body, waiting.jsonp, effect.status)
+
+    def open(self, effect: OpenSession) -> None:
+        """Open the stream that answers a request."""
+        waiting = self._waiting.pop(effect.request, None)
+        if waiting is None:
+            self._post(SessionClosed(effect.session, "the peer went away before its stream was opened"))
+            return
+        name = effect.session
+        headers = (("Mesos-Stream-Id", name),) if waiting.stream_id_header else ()
+        stream = waiting.request.open_stream(
+            headers=headers,
+            content_type=waiting.media.value,
+            on_close=lambda why: self._closed(name, why),
+            on_backlog=lambda full: self._post(SessionBacklog(name, full)),
+            backlog_bytes_max=waiting.backlog_bytes_max,
+        )
+        self._sessions[name] = _Session(stream, waiting.media)
+
+    def send(self, effect: Send) -> None:
+        """Send an event down a stream; nothing happens when it is gone."""
+        session = self._sessions.get(effect.session)
+        if session is not None:
+            session.stream.send(encode(session.media, effect.event))
+
+    def close(self, effect: CloseSession) -> None:
+        """End a stream after what was sent before; the core hears nothing of it."""
+        session = self._sessions.pop(effect.session, None)
+        if session is not None:
+            session.stream.close()
+
+    def close_all(self) -> None:
+        """End every stream; the core hears nothing, because it ends too."""
+        sessions, self._sessions = self._sessions, {}
+        for session in sessions.values():
+            session.stream.close()
+
+    def _closed(self, name: str, why: str) -> None:
+        if self._sessions.pop(name, None) is not None:
+            self._post(SessionClosed(name, why))
+
+
+def answer_plain(request: HotRequest, data: object, jsonp: str | None = None, status: int = 200) -> None:
+    """Answer with plain data as JSON, wrapped for `?jsonp=NAME` when a name is given."""
+    body = encode_json(data)
+    if jsonp:
+        request.answer(status, wrap_jsonp(jsonp, body), "text/javascript")
+    else:
+        request.answer(status, body, "application/json")

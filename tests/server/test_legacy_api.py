@@ -1,0 +1,69 @@
+"""The master's legacy endpoints on the wire: their paths, methods, queries and forms, before the core is asked."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tepui.master.events import LegacyCall
+from tepui.model.shell import Answer, Event
+from tepui.server.endpoints import QUERY_FIELDS_MAX
+from tepui.server.exchange import Exchange
+from tepui.server.legacy_api import LegacyApi
+from tests.transport.harness import Answer as HttpAnswer
+from tests.transport.harness import serving
+
+FORM = b"frameworkId=f%201&frameworkId=other"
+MANY = "&".join(f"x{number}=1" for number in range(QUERY_FIELDS_MAX + 1))
+UNREADABLE = "Unable to decode query string: it is not UTF-8, or has more than 100 fields."
+NOT_ALLOWED = "405 Method Not Allowed. Expecting one of {{ {} }}, but received '{}'."
+
+
+def ask(method: str, target: str, body: bytes = b"") -> tuple[HttpAnswer, list[LegacyCall]]:
+    """The answer to one request, which is `{"told":1}` when the core was asked, and what the core was asked."""
+    asked: list[LegacyCall] = []
+
+    async def main() -> HttpAnswer:
+        def post(event: Event) -> None:
+            assert isinstance(event, LegacyCall)
+            asked.append(event)
+            exchange.answer(Answer(event.request, 200, {"told": 1}))
+
+        exchange = Exchange(post)
+        async with serving(LegacyApi(exchange, post).routes()) as server:
+            client = await server.client()
+            client.send(f"{method} {target} HTTP/1.1\r\nContent-Length: {len(body)}\r\n\r\n".encode(), body)
+            return await client.answer()
+
+    return asyncio.run(main()), asked
+
+
+@pytest.mark.parametrize("target", ["/teardown", "/master/teardown"])
+def test_a_form_reaches_the_core_with_the_first_value_of_each_field(target: str) -> None:
+    answer, (call,) = ask("POST", target, FORM)
+    assert (call.endpoint, call.method, call.form) == ("teardown", "POST", {"frameworkId": "f 1"})
+    assert answer.body == b'{"told":1}'
+
+
+def test_a_query_reaches_the_core_and_its_answer_is_wrapped_for_jsonp() -> None:
+    answer, (call,) = ask("PUT", "/master/tasks?limit=2&jsonp=cb")
+    assert (call.endpoint, call.query) == ("tasks", {"limit": "2", "jsonp": "cb"})
+    assert (answer.headers["content-type"], answer.body) == ("text/javascript", b'cb({"told":1})')
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "body", "status", "sentence"),
+    [
+        ("GET", "/teardown", b"", 405, NOT_ALLOWED.format("'POST'", "GET")),
+        ("POST", "/weights", b"", 405, NOT_ALLOWED.format("'GET', 'PUT'", "POST")),
+        ("GET", "/state/below", b"", 404, "404 Not Found."),
+        ("GET", f"/state?{MANY}", b"", 400, UNREADABLE),
+        ("POST", "/teardown", b"\xff", 400, UNREADABLE),
+    ],
+)
+def test_what_is_refused_does_not_reach_the_core(
+    method: str, target: str, body: bytes, status: int, sentence: str
+) -> None:
+    answer, asked = ask(method, target, body)
+    assert (answer.status, answer.body.decode(), asked) == (status, sentence, [])
