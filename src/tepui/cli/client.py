@@ -1,0 +1,157 @@
+"""A small synchronous HTTP client, on the standard library's alone: commands must answer before one notices.
+
+One connection is kept for a command's requests. Redirects to the leading master are followed.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from tepui.cli.errors import RefusedError, UnreachableError
+
+PORT_DEFAULT = 5050
+TIMEOUT_SECONDS = 10.0
+REDIRECTS_MAX = 5
+SENTENCE_CHARACTERS_MAX = 500
+"""What is shown of an answer that is no sentence of ours."""
+
+_JSON = {"Content-Type": "application/json", "Accept": "application/json"}
+
+
+class AddressError(ValueError):
+    """A text is no HOST:PORT; the message is a sentence."""
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """`HOST`, `HOST:PORT` or `[IPv6]:PORT`, also with `http://` before it. Raises AddressError."""
+    if text.startswith(("zk://", "file://")):
+        raise AddressError(f"expects HOST:PORT of a master, not '{text}': name one master, it knows who leads")
+    host, port = _split(text.removeprefix("http://").rstrip("/"))
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise AddressError(f"expects HOST:PORT, such as 127.0.0.1:{PORT_DEFAULT}, not '{text}'")
+    return host, int(port)
+
+
+def _split(text: str) -> tuple[str, str]:
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        return host, rest.removeprefix(":") if rest else str(PORT_DEFAULT)
+    host, colon, port = text.partition(":")
+    return host, port if colon else str(PORT_DEFAULT)
+
+
+class Client:
+    """Requests to one server. `who` is what sentences call it."""
+
+    def __init__(self, address: tuple[str, int], who: str = "master", hint: str = "") -> None:
+        self._who = who
+        self._hint = hint
+        self._address = address
+        self._connection = http.client.HTTPConnection(*address, timeout=TIMEOUT_SECONDS)
+
+    @property
+    def address(self) -> str:
+        """Where requests go now: `HOST:PORT`, the leader's after a redirect."""
+        host, port = self._address
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def get(self, path: str, arguments: Mapping[str, str | None] | None = None) -> Any:
+        """The decoded JSON of a GET; arguments that are None are left out."""
+        query = urlencode({name: value for name, value in (arguments or {}).items() if value is not None})
+        return self._decoded(self._request("GET", f"{path}?{query}" if query else path, None, {}))
+
+    def post(self, path: str, message: object) -> Any:
+        """The decoded JSON that answers a POST of JSON; None when the answer has no body."""
+        body = self._request("POST", path, json.dumps(message).encode(), _JSON)
+        return self._decoded(body) if body else None
+
+    def post_form(self, path: str, fields: Mapping[str, str]) -> None:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        self._request("POST", path, urlencode(fields).encode(), headers)
+
+    def read_file(self, path: str, offset: int, length: int | None = None) -> tuple[int, bytes]:
+        """The size of a file that the server shows, and its bytes from `offset`, as many as one answer holds."""
+        wanted: dict[str, object] = {"path": path, "offset": offset}
+        if length is not None:
+            wanted["length"] = length
+        answer = self.post("/api/v1", {"type": "READ_FILE", "read_file": wanted})["read_file"]
+        return int(answer.get("size", 0)), base64.b64decode(answer.get("data", ""))
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _request(self, method: str, target: str, body: bytes | None, headers: dict[str, str]) -> bytes:
+        for _ in range(REDIRECTS_MAX):
+            response = self._exchange(method, target, body, headers)
+            try:
+                data = response.read()
+            except (OSError, http.client.HTTPException):
+                raise self._silent() from None
+            if response.status == 307:
+                self._follow(response.headers.get("Location", ""))
+            elif response.status >= 400:
+                raise RefusedError(self._refusal(response.status, data))
+            else:
+                return data
+        raise UnreachableError(f"The masters send each other's clients in a circle; the last one was {self.address}.")
+
+    def _exchange(
+        self, method: str, target: str, body: bytes | None, headers: dict[str, str]
+    ) -> http.client.HTTPResponse:
+        kept = self._connection.sock is not None
+        try:
+            self._connection.request(method, target, body, headers)
+            return self._connection.getresponse()
+        except TimeoutError:
+            self._connection.close()
+            raise self._silent() from None
+        except (http.client.RemoteDisconnected, ConnectionError) as error:
+            self._connection.close()
+            if kept:  # the server closed the kept connection before it saw this request
+                return self._exchange(method, target, body, headers)
+            if isinstance(error, http.client.RemoteDisconnected):
+                raise self._silent() from None
+            raise self._nobody(error) from None
+        except http.client.HTTPException:
+            self._connection.close()
+            raise UnreachableError(
+                f"What listens at {self.address} is no {self._who}: it does not speak HTTP."
+            ) from None
+        except OSError as error:
+            self._connection.close()
+            raise self._nobody(error) from None
+
+    def _follow(self, location: str) -> None:
+        found = urlsplit(location)
+        if not found.hostname:
+            raise UnreachableError(f"The {self._who} at {self.address} does not know who leads; try again soon.")
+        self._connection.close()
+        self._address = (found.hostname, found.port or PORT_DEFAULT)
+        self._connection = http.client.HTTPConnection(*self._address, timeout=TIMEOUT_SECONDS)
+
+    def _decoded(self, data: bytes) -> Any:
+        try:
+            return json.loads(data)
+        except ValueError:
+            raise UnreachableError(f"What answers at {self.address} is no {self._who}: it does not say JSON.") from None
+
+    def _refusal(self, status: int, data: bytes) -> str:
+        sentence = data.decode("utf-8", "replace").strip()[:SENTENCE_CHARACTERS_MAX]
+        if status == 503:
+            return f"The {self._who} at {self.address} cannot answer now: {sentence or 'no master leads'}"
+        if status == 404 and self._who == "master":
+            return f"What answers at {self.address} does not know this request: is it a Tepui master of this version?"
+        return sentence or f"The {self._who} at {self.address} answered {status}."
+
+    def _silent(self) -> UnreachableError:
+        return UnreachableError(f"The {self._who} at {self.address} does not answer; it may be stopped or overloaded.")
+
+    def _nobody(self, error: OSError) -> UnreachableError:
+        why = (error.strerror or str(error)).lower()
+        hint = f" {self._hint}" if self._hint else ""
+        return UnreachableError(f"There is no {self._who} at {self.address} ({why}).{hint}")

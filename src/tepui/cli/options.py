@@ -1,0 +1,75 @@
+"""Options that commands share: which master, in what form, how often."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from tepui.cli.output import Output
+
+MASTER_DEFAULT = "127.0.0.1:5050"
+WATCH_SECONDS_DEFAULT = "2"
+WATCH_SECONDS_MIN = 0.1
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+def master_option(function: Decorated) -> Decorated:
+    """`--master`; the function gets a `client` instead, which connects when it is first used."""
+    return click.option(
+        "--master",
+        "client",
+        metavar="HOST:PORT",
+        envvar=["TEPUI_MASTER", "MESOS_MASTER"],
+        callback=_client,
+        help=f"The master to ask.  [env: TEPUI_MASTER, MESOS_MASTER; default: {MASTER_DEFAULT}]",
+    )(function)
+
+
+def _client(context: click.Context, _: click.Parameter, value: str | None) -> Any:
+    from tepui.cli.client import AddressError, Client, parse_address
+
+    text = value or MASTER_DEFAULT
+    if context.get_parameter_source("client") is not click.core.ParameterSource.COMMANDLINE:
+        text = context.find_root().params.get("master") or text
+    try:
+        address = parse_address(text)
+    except AddressError as error:
+        raise click.UsageError(f"--master {error}.") from None
+    hint = "Start a cluster with `tepui local`, or say where one is with --master=HOST:PORT."
+    return Client(address, hint=hint)
+
+
+def output_options(function: Decorated) -> Decorated:
+    """`--output` and `--watch`; the function gets an `output`."""
+    watch = click.option(
+        "-w",
+        "--watch",
+        "watch",
+        metavar="SECONDS",
+        is_flag=False,
+        flag_value=WATCH_SECONDS_DEFAULT,
+        type=click.FloatRange(min=WATCH_SECONDS_MIN),
+        help=f"Show it again every so many seconds, until Ctrl-C.  [{WATCH_SECONDS_DEFAULT} without a value]",
+    )
+    form = click.option(
+        "-o",
+        "--output",
+        "form",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        show_default=True,
+        help="A table for people, or JSON for programs.",
+    )
+
+    def with_output(*arguments: Any, form: str, watch: float | None, **named: Any) -> Any:
+        return function(*arguments, output=Output(form, watch), **named)
+
+    with_output.__doc__ = function.__doc__
+    with_output.__name__ = function.__name__
+    shown: Any = form(watch(with_output))
+    shown.__click_params__ += getattr(function, "__click_params__", [])
+    result: Decorated = shown
+    return result

@@ -1,0 +1,1 @@
+"""Frameworks that come in the box, on the public libraries only."""

@@ -1,0 +1,103 @@
+"""A map task: reads its split, runs mapper and combiner, leaves sorted partitions in its sandbox."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tepui.frameworks.mapreduce.sorting import READ_BYTES, Sorter, lines_of, make_partition
+from tepui.frameworks.mapreduce.task import Task, main, run_program
+
+OUTPUT = "map-output"
+"""The file in the sandbox that reducers read."""
+
+
+def read_range(path: str, offset: int, length: int | None) -> Iterator[bytes]:
+    """The lines that begin in a part of a file, whole, also the last one's newline when the file lacks it.
+
+    A line belongs to the part in which it begins; so every line of a file that is cut anywhere is read once.
+    """
+    with Path(path).open("rb") as file:
+        end = None if length is None else offset + length
+        if offset:
+            file.seek(offset - 1)
+            file.readline()  # the end of a line that began before, or just its newline
+        position = file.tell()
+        last = b"\n"
+        while end is None or position < end:
+            data = file.read(READ_BYTES if end is None else min(READ_BYTES, end - position))
+            if not data:
+                break
+            position += len(data)
+            last = data[-1:]
+            yield data
+        if last != b"\n":
+            while (data := file.readline(READ_BYTES)) and last != b"\n":
+                last = data[-1:]
+                yield data
+            if last != b"\n":
+                yield b"\n"
+
+
+def read_split(task: Task) -> Iterator[bytes]:
+    for part in task.order["split"]:
+        for data in read_range(part["path"], part["offset"], part["length"]):
+            task.count("tepui,map input bytes", len(data))
+            yield data
+
+
+def run(task: Task) -> None:
+    spec = task.spec
+    mapper: str | None = spec["mapper"]
+    pieces: Iterator[bytes] = read_split(task)
+    if mapper is not None:
+        pieces = run_program(task, "mapper", mapper, pieces)
+    if not spec["reduces"]:
+        write_output(task, pieces)
+        return
+    sorter = Sorter(
+        task.sandbox,
+        spec["reduces"],
+        make_partition(spec["reduces"], spec["key_fields"], spec["partition_by"], spec["separator"].encode()),
+        key_fields=spec["key_fields"],
+        memory_bytes=spec["sort_bytes"],
+        combine=None if spec["combiner"] is None else lambda lines: combined(task, lines),
+    )
+    for lines in lines_of(reader(pieces)):
+        sorter.add(lines)
+    finished = sorter.finish()
+    finished.path.rename(task.sandbox / OUTPUT)
+    task.count("tepui,map output lines", sorter.lines)
+    task.result = {"segments": finished.segments}
+
+
+def combined(task: Task, pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
+    return lines_of(reader(run_program(task, "combiner", task.spec["combiner"], pieces)))
+
+
+def reader(pieces: Iterator[bytes]) -> Any:
+    """A `read` of what an iterator gives, piece by piece."""
+    return lambda _: next(pieces, b"")
+
+
+def write_output(task: Task, pieces: Iterable[bytes]) -> None:
+    """The attempt's part of the job's output, on disk, the last line with its newline."""
+    last = b"\n"
+    size = 0
+    with task.output.open("wb") as file:
+        for data in pieces:
+            file.write(data)
+            size += len(data)
+            last = data[-1:]
+        if last != b"\n":
+            file.write(b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    task.count("tepui,output bytes", size + (last != b"\n"))
+
+
+if __name__ == "__main__":
+    sys.exit(main(run))

@@ -1,0 +1,123 @@
+"""The input: which parts of which files there are, on what hosts, and how they are divided among map tasks."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SPLIT_BYTES_DEFAULT = 32 << 20
+RANGES_MAX = 1000
+"""The parts of one split: tiny files share one."""
+MAPS_MAX = 100_000
+_HIDDEN = (".", "_")
+"""Files whose names begin so are no input: logs, marks of success, what is being written."""
+
+
+class InputError(Exception):
+    """The input is not there or cannot be read; the text is a sentence."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """A part of a file, and hosts that have it; no hosts: it is the same everywhere."""
+
+    path: str
+    offset: int
+    length: int
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Split:
+    """The input of one map task."""
+
+    ranges: tuple[Range, ...]
+    hosts: tuple[str, ...]
+
+    @property
+    def length(self) -> int:
+        return sum(part.length for part in self.ranges)
+
+
+def find_files(path: Path) -> Iterator[Range]:
+    """A file, or all files in a folder and the folders in it, by name; empty ones are left out. Raises InputError."""
+    pending = [path]
+    while pending:
+        here = pending.pop()
+        try:
+            if here.is_dir():
+                found = [child for child in here.iterdir() if not child.name.startswith(_HIDDEN)]
+                pending += sorted(found, reverse=True)
+                continue
+            if not here.is_file():
+                problem = "is no file or folder" if here.exists() else "does not exist"
+                raise InputError(f"The input {here} {problem}.")
+            if not os.access(here, os.R_OK):
+                raise InputError(f"The input {here} cannot be read: permission denied.")
+            size = here.stat().st_size
+        except OSError as error:
+            raise InputError(f"The input {here} cannot be read: {(error.strerror or str(error)).lower()}.") from None
+        if size:
+            yield Range(str(here.absolute()), 0, size)
+
+
+def read_manifest(path: Path) -> Iterator[Range]:
+    """A file of JSON lines: `{"path": "/data/a", "offset": 0, "length": 1000, "hosts": ["a1"]}`. Raises InputError."""
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(f"The manifest {path} cannot be read: {why}.") from None
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            yield _range_of(line, f"Line {number} of the manifest {path}")
+
+
+def _range_of(line: str, where: str) -> Range:
+    try:
+        entry: Any = json.loads(line)
+    except ValueError:
+        raise InputError(f"{where} is no JSON.") from None
+    if not isinstance(entry, dict) or not isinstance(entry.get("path"), str) or not entry["path"].startswith("/"):
+        raise InputError(f"{where} has no whole 'path'.")
+    offset, length, hosts = entry.get("offset", 0), entry.get("length"), entry.get("hosts", [])
+    if not (isinstance(offset, int) and isinstance(length, int) and offset >= 0 and length >= 0):
+        raise InputError(f"{where} needs a 'length' in bytes, and its 'offset' cannot be less than 0.")
+    if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
+        raise InputError(f"{where} has 'hosts' that are no list of names.")
+    return Range(entry["path"], offset, length, tuple(hosts))
+
+
+def make_splits(ranges: Iterable[Range], split_bytes: int) -> list[Split]:
+    """Cut what is longer than `split_bytes` and put together what is shorter and on the same hosts. Raises
+    InputError when that makes too many."""
+    splits: list[Split] = []
+    open_splits: dict[tuple[str, ...], list[Range]] = {}
+    sizes: dict[tuple[str, ...], int] = {}
+    for whole in ranges:
+        for part in _cut(whole, split_bytes):
+            hosts = part.hosts
+            if hosts in open_splits and (
+                sizes[hosts] + part.length > split_bytes or len(open_splits[hosts]) >= RANGES_MAX
+            ):
+                splits.append(Split(tuple(open_splits.pop(hosts)), hosts))
+            if hosts not in open_splits:
+                open_splits[hosts], sizes[hosts] = [], 0
+            open_splits[hosts].append(part)
+            sizes[hosts] += part.length
+        if len(splits) > MAPS_MAX:
+            raise InputError(f"The input makes more than {MAPS_MAX} map tasks; make the splits larger.")
+    splits += [Split(tuple(parts), hosts) for hosts, parts in open_splits.items()]
+    return splits
+
+
+def _cut(whole: Range, split_bytes: int) -> Iterator[Range]:
+    """Pieces of even length, so that the last is not a crumb."""
+    pieces = max(1, -(-whole.length // split_bytes))
+    step = -(-whole.length // pieces)
+    for begin in range(0, whole.length, step or 1):
+        yield Range(whole.path, whole.offset + begin, min(step, whole.length - begin), whole.hosts)

@@ -1,0 +1,161 @@
+"""The command line's HTTP client: what it does where no master is, where another one leads, where answers are odd."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import click
+import pytest
+
+from tepui.cli.client import AddressError, Client, parse_address
+from tepui.cli.errors import RefusedError, UnreachableError
+from tests.cli.commands import tepui
+
+HOST = "127.0.0.1"
+
+
+def read_request(connection: socket.socket) -> bytes:
+    """One request with its body."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += connection.recv(65_536)
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = re.search(rb"Content-Length: (\d+)", head)
+    while length is not None and len(body) < int(length[1]):
+        body += connection.recv(65_536)
+    return head + b"\r\n\r\n" + body
+
+
+@contextmanager
+def server(*answers: bytes) -> Iterator[tuple[tuple[str, int], list[bytes]]]:
+    """Answers each connection in turn with the next bytes, then closes it; tells the requests it got."""
+    requests: list[bytes] = []
+    with socket.create_server((HOST, 0)) as listener:
+
+        def serve() -> None:
+            for answer in answers:
+                connection, _ = listener.accept()
+                with connection:
+                    requests.append(read_request(connection))
+                    connection.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listener.getsockname(), requests
+        thread.join(10)
+
+
+def answer(status: str, body: bytes = b"", *headers: str) -> bytes:
+    head = "".join(f"{line}\r\n" for line in (f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers))
+    return head.encode() + b"\r\n" + body
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("h", ("h", 5050)),
+        ("h:1", ("h", 1)),
+        ("http://h:8080/", ("h", 8080)),
+        ("[::1]:5051", ("::1", 5051)),
+        ("[::1]", ("::1", 5050)),
+    ],
+)
+def test_addresses(text: str, address: tuple[str, int]) -> None:
+    assert parse_address(text) == address
+
+
+@pytest.mark.parametrize("text", ["", ":1", "h:", "h:0", "h:65536", "h:x", "h:１", "zk://h:2181/mesos"])
+def test_texts_that_are_no_address(text: str) -> None:
+    with pytest.raises(AddressError, match="expects HOST:PORT"):
+        parse_address(text)
+
+
+def test_redirects_lead_to_the_leader_with_the_same_request() -> None:
+    with server(answer("200 OK", b'{"a": 1}')) as (leader, got):
+        location = f"Location: //{leader[0]}:{leader[1]}"
+        moved = answer("307 Temporary Redirect", b"", location)
+        with server(moved) as (standby, _), closing(Client(standby)) as client:
+            assert client.post("/api/v1", {"type": "X"}) == {"a": 1}
+            assert client.address == f"{leader[0]}:{leader[1]}"
+    assert got[0].startswith(b"POST /api/v1 HTTP/1.1\r\n")
+    assert b'{"type": "X"}' in got[0]
+
+
+def test_a_circle_of_redirects_ends() -> None:
+    listener = socket.create_server((HOST, 0))
+    port = listener.getsockname()[1]
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                read_request(connection)
+                connection.sendall(answer("307 Temporary Redirect", b"", f"Location: //{HOST}:{port}"))
+
+    threading.Thread(target=serve, daemon=True).start()
+    with closing(Client((HOST, port))) as client, pytest.raises(UnreachableError, match="in a circle"):
+        client.get("/state")
+    listener.close()
+
+
+def test_a_kept_connection_that_was_closed_is_made_anew() -> None:
+    with server(answer("200 OK", b"1"), answer("200 OK", b"2")) as (address, _), closing(Client(address)) as client:
+        assert [client.get("/a"), client.get("/b")] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "sentence"),
+    [
+        (b"SSH-2.0-OpenSSH_9\r\n", UnreachableError, "is no master: it does not speak HTTP"),
+        (b"", UnreachableError, "does not answer"),
+        (answer("200 OK", b"<html>"), UnreachableError, "is no master: it does not say JSON"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{", UnreachableError, "does not answer"),
+        (answer("400 Bad Request", b"No framework found"), RefusedError, "^No framework found$"),
+        (answer("404 Not Found"), RefusedError, "does not know this request"),
+        (answer("503 Service Unavailable", b"No leader elected"), RefusedError, "cannot answer now: No leader elected"),
+        (answer("307 Temporary Redirect"), UnreachableError, "does not know who leads"),
+    ],
+)
+def test_odd_answers_are_a_sentence(data: bytes, error: type[click.ClickException], sentence: str) -> None:
+    with server(data) as (address, _), closing(Client(address)) as client, pytest.raises(error, match=sentence):
+        client.get("/state")
+
+
+def test_where_no_master_is_the_sentence_says_what_to_do() -> None:
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))  # bound but not listening: nobody else gets the port
+        nowhere = f"{HOST}:{taken.getsockname()[1]}"
+        said = (
+            f"tepui: There is no master at {nowhere} (connection refused). "
+            "Start a cluster with `tepui local`, or say where one is with --master=HOST:PORT.\n"
+        )
+        for done in (
+            tepui("status", f"--master={nowhere}"),
+            tepui(f"--master={nowhere}", "task", "list", MESOS_MASTER="elsewhere:1"),
+            tepui("role", "list", TEPUI_MASTER=nowhere),
+            tepui("role", "list", MESOS_MASTER=nowhere),
+        ):
+            assert (done.returncode, done.stdout, done.stderr) == (4, "", said)
+
+
+def test_a_wrong_command_line_is_one_sentence() -> None:
+    for arguments, sentence in (
+        (["--master=h:x", "status"], "--master expects HOST:PORT, such as 127.0.0.1:5050, not 'h:x'."),
+        (["statu"], "No such command 'statu'. Did you mean 'status'?"),
+        (["status", "--watch=0"], "Invalid value for '-w' / '--watch': 0.0 is not in the range x>=0.1."),
+    ):
+        done = tepui(*arguments)
+        assert (done.returncode, done.stderr) == (2, f"tepui: {sentence}\n")
+
+
+def test_help_and_completion_need_no_master() -> None:
+    assert "status     The cluster at a glance.\n" in tepui("--help").stdout
+    done = tepui(_TEPUI_COMPLETE="bash_complete", COMP_WORDS="tepui ta", COMP_CWORD="1")
+    assert done.stdout == "plain,task\n"

@@ -1,0 +1,298 @@
+"""Whole jobs on real clusters."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from tepui.frameworks.mapreduce.driver import Driver, JobDescription, JobFailedError, Progress, Result
+from tepui.frameworks.mapreduce.splits import InputError, Range, find_files, make_splits
+from tepui.frameworks.mapreduce.workspace import OutputError, Workspace
+from tests.cli.commands import Commands, environment
+from tests.conformance.cluster import Cluster, processes_of, wait_until
+from tests.scheduler.real import masters_of, running_cluster
+
+pytestmark = pytest.mark.xdist_group("mapreduce")
+
+WORDS = """
+import sys
+for line in sys.stdin.buffer:
+    for word in line.split():
+        sys.stdout.buffer.write(word + b"\\t1\\n")
+sys.stderr.write("reporter:counter:test,mappers,1\\nreporter:status:all read\\nhello\\n")
+"""
+SUM = """
+import sys
+from itertools import groupby
+pairs = (line.rstrip(b"\\n").rpartition(b"\\t") for line in sys.stdin.buffer)
+for word, group in groupby(pairs, lambda pair: pair[0]):
+    sys.stdout.buffer.write(b"%s\\t%d\\n" % (word, sum(int(pair[2]) for pair in group)))
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Three agents of different names."""
+    with running_cluster(tmp_path_factory.mktemp("mapreduce"), agents=0) as cluster:
+        for number in (1, 2, 3):
+            cluster.add_agent(flags=[f"--hostname=host{number}"])
+        yield cluster
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> dict[str, Any]:
+    """What a word count needs in a description."""
+    for name, text in (("words.py", WORDS), ("sum.py", SUM)):
+        (tmp_path / name).write_text(text)
+    return {
+        "mapper": f"{sys.executable} words.py",
+        "combiner": f"{sys.executable} sum.py",
+        "reducer": f"{sys.executable} sum.py",
+        "files": [tmp_path / "words.py", tmp_path / "sum.py"],
+    }
+
+
+def run_job(
+    cluster: Cluster,
+    output: Path,
+    ranges: Sequence[Range],
+    split_bytes: int = 1 << 20,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    **description: Any,
+) -> Result:
+    workspace = Workspace(output)
+    described = JobDescription(**{"name": "count", "cpus": 0.5, "mem": 64, **description})
+    splits = make_splits(ranges, split_bytes)
+    driver = Driver(masters_of(cluster), described, splits, workspace, on_progress=on_progress)
+    try:
+        return asyncio.run(asyncio.wait_for(driver.run(), 90))
+    finally:
+        workspace.remove()
+
+
+def read_output(output: Path) -> dict[bytes, bytes]:
+    lines = [line for part in sorted(output.glob("part-*")) for line in part.read_bytes().splitlines()]
+    pairs = [line.split(b"\t") for line in lines]
+    assert len({key for key, _ in pairs}) == len(pairs), "each key is in one part"
+    return {pair[0]: pair[1] for pair in pairs}
+
+
+def odd_texts(directory: Path, random: Random) -> Counter[bytes]:
+    """Random texts in several encodings and in none, with long lines and empty ones; returns their words' counts."""
+    directory.mkdir()
+    words = ["naïve", "Straße", "語", "a", "b\x00c", "\ufeffx", "Ω", "it's", '"q"', "$HOME", "\\n", "%s"]
+    counts: Counter[bytes] = Counter()
+    for number, encoding in enumerate(["utf-8", "latin-1", "utf-16", "cp1252", "koi8-r", "shift-jis"]):
+        text = "".join(random.choice(words) + random.choice(" \n\t\r\n\x0b  ") for _ in range(400))
+        data = text.encode(encoding, "replace") + random.randbytes(500) + random.choice([b"", b"\n", b" end"])
+        (directory / f"{number}.txt").write_bytes(data)
+        counts.update(word for line in data.split(b"\n") for word in line.split())
+    (directory / "empty").touch()
+    return counts
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_words_are_counted_as_plain_python_counts_them(
+    cluster: Cluster, tmp_path: Path, programs: dict[str, Any], seed: int
+) -> None:
+    random = Random(seed)
+    counts = odd_texts(tmp_path / "in", random)
+    if seed == 1:
+        programs["combiner"] = None
+    reduces = random.randint(1, 4)
+    output = tmp_path / "out"
+    result = run_job(cluster, output, list(find_files(tmp_path / "in")), 700, reduces=reduces, **programs)
+    assert read_output(output) == {word: b"%d" % count for word, count in counts.items()}
+    assert sorted(path.name for path in output.iterdir()) == ["_SUCCESS", *(f"part-{n:05d}" for n in range(reduces))]
+    assert result.counters["test,mappers"] == result.progress.maps > 5
+    assert result.counters["tepui,map output lines"] == counts.total()
+    assert not list(tmp_path.glob(".out*")), "nothing is left beside the output"
+
+
+def test_maps_run_where_their_input_is(cluster: Cluster, tmp_path: Path) -> None:
+    ranges = []
+    for number in range(30):
+        path = tmp_path / f"{number}"
+        path.write_text(f"{number}\n")
+        ranges.append(Range(str(path), 0, path.stat().st_size, (f"host{number % 3 + 1}", f"nowhere{number}")))
+    result = run_job(
+        cluster, tmp_path / "out", ranges, reduces=0, mapper='echo "$(cat) $MESOS_SLAVE_ID"', locality_wait_seconds=60
+    )
+    assert (result.progress.local_maps, result.progress.placed_maps) == (30, 30)
+    agents = {entry["id"]: entry["hostname"] for entry in cluster.agent_entries()}
+    lines = [path.read_text().split() for path in (tmp_path / "out").glob("part-*")]
+    assert sorted((int(number), agents[agent]) for number, agent in lines) == [
+        (number, f"host{number % 3 + 1}") for number in range(30)
+    ]
+
+
+def test_little_memory_and_no_programs_only_sort(cluster: Cluster, tmp_path: Path) -> None:
+    random = Random(5)
+    lines = [random.randbytes(random.randint(0, 9)).hex() for _ in range(20_000)]
+    (tmp_path / "in").write_text("".join(f"{line}\n" for line in lines))
+    run_job(cluster, tmp_path / "out", list(find_files(tmp_path / "in")), 50_000, sort_bytes=100_000, reduces=1)
+    assert (tmp_path / "out" / "part-00000").read_text() == "".join(f"{line}\t\n" for line in sorted(lines))
+
+
+@pytest.mark.parametrize(
+    ("mapper", "timeout", "why"),
+    [
+        ("cat >/dev/null; echo 'no such luck' >&2; exit 3", 60, "The mapper exited with status 3: no such luck."),
+        ("kill -9 $$", 60, "The mapper was ended by signal 9."),
+        ("sleep 1000", 0.3, "The mapper neither read, wrote nor reported for 0.3 s."),
+        ("head -c 80000000 /dev/zero", 60, "a line is longer than 64 MB; are newlines missing?"),
+    ],
+)
+def test_a_mapper_that_goes_wrong_fails_the_job(
+    cluster: Cluster, tmp_path: Path, mapper: str, timeout: float, why: str
+) -> None:
+    (tmp_path / "in").write_text("a\n")
+    with pytest.raises(JobFailedError) as caught:
+        run_job(
+            cluster,
+            tmp_path / "out",
+            list(find_files(tmp_path / "in")),
+            mapper=mapper,
+            timeout_seconds=timeout,
+            attempts_max=2,
+            environment={"MARK": str(tmp_path)},
+        )
+    assert str(caught.value) == f"map-00000 has failed 2 times; at last: {why}"
+    assert not (tmp_path / "out").exists()
+    wait_until(lambda: not processes_of(tmp_path), "its programs end")
+
+
+def test_a_mapper_that_fails_once_is_tried_again(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "in").write_text("a\nb\n")
+    mapper = f"test -e {tmp_path}/tried || {{ touch {tmp_path}/tried; exit 1; }}; cat"
+    result = run_job(cluster, tmp_path / "out", list(find_files(tmp_path / "in")), mapper=mapper)
+    assert result.failed_attempts == 1
+    assert read_output(tmp_path / "out") == {b"a": b"", b"b": b""}
+
+
+def test_what_a_mapper_says_is_bounded_and_its_newline_is_added(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "in").write_text("a\n")
+    mapper = "head -c 100000000 /dev/zero >&2; printf 'k\\tv'"
+    run_job(cluster, tmp_path / "out", list(find_files(tmp_path / "in")), mapper=mapper, name="loud")
+    assert (tmp_path / "out" / "part-00000").read_bytes() == b"k\tv\n"
+    assert all(path.stat().st_size < 2 << 20 for path in cluster.directory.rglob("stderr"))
+
+
+def test_an_agent_that_dies_in_the_shuffle(tmp_path: Path, programs: dict[str, Any]) -> None:
+    """Its maps are done, its sandboxes cannot be read any more: they run again elsewhere."""
+    counts = odd_texts(tmp_path / "in", Random(9))
+    files = list(find_files(tmp_path / "in"))
+    ranges = [Range(part.path, 0, part.length, (f"host{n % 2 + 1}",)) for n, part in enumerate(files)]
+    with running_cluster(tmp_path / "cluster", agents=0) as cluster:
+        for number in (1, 2):
+            cluster.add_agent(flags=[f"--hostname=host{number}"])
+
+        def kill_first(progress: Progress) -> None:
+            if progress.maps_done == progress.maps and cluster.agents[0].server.is_running:
+                cluster.agents[0].server.kill()
+
+        result = run_job(cluster, tmp_path / "out", ranges, on_progress=kill_first, reduces=2, **programs)
+    assert read_output(tmp_path / "out") == {word: b"%d" % count for word, count in counts.items()}
+    assert result.lost_attempts >= 1
+
+
+def test_output_that_comes_meanwhile_is_not_touched(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "in").write_text("a\n")
+    with pytest.raises(OutputError, match="exists already"):
+        run_job(
+            cluster,
+            tmp_path / "out",
+            list(find_files(tmp_path / "in")),
+            mapper=f"mkdir -p {tmp_path}/out; echo mine > {tmp_path}/out/file",
+        )
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["file"]
+
+
+def test_a_hundred_thousand_tiny_files_share_tasks(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(100_000):
+        (tmp_path / "in" / f"{number}").write_text("a b")  # without a newline: lines of two files must not run together
+    result = run_job(
+        cluster,
+        tmp_path / "out",
+        list(find_files(tmp_path / "in")),
+        mapper="tr ' ' '\\n'",
+        reducer="uniq -c | tr -d '\\t'",
+    )
+    assert result.progress.maps == 100
+    assert (tmp_path / "out" / "part-00000").read_text().split() == ["100000", "a", "100000", "b"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_input_that_may_not_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "in"
+    path.write_text("a")
+    path.chmod(0)
+    with pytest.raises(InputError, match="in cannot be read: permission denied"):
+        list(find_files(path))
+
+
+def test_an_agent_without_the_package_is_told_of(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "in").write_text("a\n")
+    with pytest.raises(JobFailedError, match="status 1; it left no report: does its agent have the folder"):
+        run_job(cluster, tmp_path / "out", list(find_files(tmp_path / "in")), python="/bin/false", attempts_max=1)
+
+
+def test_an_interrupted_command_leaves_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "in").write_text("a\n")
+    mapper = f"touch {tmp_path}/begun; sleep 1000"
+    command = ["mapreduce", f"--master={masters_of(cluster)}", "-input", f"{tmp_path}/in", "-mapper", mapper]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "tepui", *command, "-output", f"{tmp_path}/out"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    try:
+        wait_until((tmp_path / "begun").exists, "the mapper begins")
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=30)
+    finally:
+        running.kill()
+    assert running.returncode == 130
+    assert said.splitlines()[-1] == "tepui: The job was interrupted; there is no output."
+    wait_until(lambda: not processes_of(tmp_path), "its programs end")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["begun", "in"]
+
+
+def test_the_command(cluster: Cluster, tmp_path: Path, programs: dict[str, Any]) -> None:
+    counts = odd_texts(tmp_path / "in", Random(7))
+    commands = Commands(cluster)
+    files = [f"-file={path}" for path in programs["files"]]
+    job = ["mapreduce", "-input", f"{tmp_path}/in", "-mapper", programs["mapper"], "-reducer", programs["reducer"]]
+    done = commands.run(
+        *job, *files, "-output", f"{tmp_path}/out", "-numReduceTasks", "2", "--cpus=0.5", "-cmdenv", "A=b"
+    )
+    assert done.returncode == 0, done
+    assert f"{tmp_path}/out: 1 map and 2 reduce tasks in " in done.stdout
+    assert "test: mappers = 1" in done.stdout
+    assert read_output(tmp_path / "out") == {word: b"%d" % count for word, count in counts.items()}
+    manifest = tmp_path / "manifest"
+    manifest.write_text(json.dumps({"path": f"{tmp_path}/none", "length": 5}))
+    for arguments, code, sentence in (
+        (["-input", f"{tmp_path}/in"], 1, f"The output {tmp_path}/out exists already; remove it or name another."),
+        (["-input", f"{tmp_path}/none"], 1, f"The input {tmp_path}/none does not exist."),
+        ([f"--manifest={manifest}", f"-output={tmp_path}/o2", "-Dmapreduce.map.maxattempts=1"], 1, "No such file"),
+        (["-input=x", "-Dmapreduce.job.reducers=3"], 2, "Did you mean 'mapreduce.job.reduces'?"),
+        (["-input=x", "-partitioner=Mine"], 2, "expects HashPartitioner or KeyFieldBasedPartitioner, not 'Mine'."),
+        ([], 2, "Say what to read with -input PATH or --manifest FILE."),
+    ):
+        done = commands.run("mapreduce", "-output", f"{tmp_path}/out", *arguments)
+        assert done.returncode == code, done
+        assert sentence in done.stderr.splitlines()[-1], done

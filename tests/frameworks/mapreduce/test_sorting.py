@@ -1,0 +1,112 @@
+"""Lines are neither lost, doubled nor torn, and come out in order, whatever they are."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tepui.frameworks.mapreduce import sorting
+from tepui.frameworks.mapreduce.map_task import read_range
+from tepui.frameworks.mapreduce.sorting import LineTooLongError, Sorter, lines_of, make_partition, merge, read_segment
+from tepui.frameworks.mapreduce.splits import InputError, Range, make_splits, read_manifest
+
+LINES = st.lists(st.binary(max_size=12).map(lambda line: line.replace(b"\n", b"\t")), max_size=60)
+
+
+@given(LINES, st.integers(1, 4), st.integers(1, 3), st.sampled_from([1, 2000, 1 << 20]), st.booleans())
+def test_a_sorter_gives_each_line_to_its_partition_in_order(
+    lines: list[bytes], partitions: int, key_fields: int, memory_bytes: int, combine: bool
+) -> None:
+    """With any memory, also so little that each addition is a run of its own; the combiner here changes nothing."""
+
+    def same(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
+        return lines_of(io.BytesIO(b"".join(pieces)).read, 16)
+
+    partition = make_partition(partitions, key_fields)
+    with tempfile.TemporaryDirectory() as directory:
+        sorter = Sorter(
+            Path(directory),
+            partitions,
+            partition,
+            key_fields=key_fields,
+            memory_bytes=memory_bytes,
+            combine=same if combine else None,
+        )
+        for begin in range(0, len(lines), 7):
+            sorter.add(lines[begin : begin + 7])
+        run = sorter.finish()
+        found = [
+            [line for some in read_segment(run.path, *segment, 1 << 16) for line in some] for segment in run.segments
+        ]
+    whole = [line + b"\t" * (key_fields - line.count(b"\t")) for line in lines]
+    assert Counter(line for part in found for line in part) == Counter(whole)
+    for number, part in enumerate(found):
+        assert part == sorted(part)
+        assert {partition(line) for line in part} <= {number}
+
+
+@given(st.lists(LINES, max_size=5), st.integers(1, 5))
+def test_merging_takes_what_is_next_from_each_source(sources: list[list[bytes]], size: int) -> None:
+    """Sources come in blocks; none is read further than needed."""
+
+    def blocks(lines: list[bytes]) -> Iterator[list[bytes]]:
+        for begin in range(0, len(lines), size):
+            yield lines[begin : begin + size]
+
+    merged = [line for lines in merge([blocks(sorted(lines)) for lines in sources]) for line in lines]
+    assert merged == sorted(line for lines in sources for line in lines)
+
+
+@given(
+    st.lists(st.sampled_from([b"\n", b"a", b"\r", b"\xff"]), max_size=60).map(b"".join),
+    st.lists(st.integers(0, 60), max_size=5),
+)
+def test_a_file_that_is_cut_anywhere_is_read_once(data: bytes, cuts: list[int]) -> None:
+    places = sorted({0, len(data), *(min(cut, len(data)) for cut in cuts)})
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "text"
+        path.write_bytes(data)
+        parts = [b"".join(read_range(str(path), begin, end - begin)) for begin, end in pairwise(places)]
+    assert b"".join(parts) == (data if data.endswith(b"\n") or not data else data + b"\n")
+    assert all(part.endswith(b"\n") for part in parts if part)
+
+
+def test_a_line_without_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sorting, "LINE_BYTES_MAX", 1000)
+    with pytest.raises(LineTooLongError, match="are newlines missing"):
+        list(lines_of(io.BytesIO(b"x" * 5000).read, 100))
+
+
+def test_key_fields_decide_the_partition() -> None:
+    partition = make_partition(50, 2, "-k2,2")
+    assert partition(b"a\tx\t1") == partition(b"b\tx\t2") != partition(b"a\ty\t1")
+    dots = make_partition(50, 1, "-k1,1", b".")
+    assert dots(b"a.b\t1") == dots(b"a.c\t1") != dots(b"b.b\t1")
+    with pytest.raises(ValueError, match="such as -k1,2"):
+        make_partition(2, 1, "-k1nr")
+
+
+def test_large_files_are_cut_and_tiny_ones_put_together_on_their_hosts() -> None:
+    tiny = [Range(f"/t{number}", 0, 10, (f"h{number % 2}",)) for number in range(10_000)]
+    splits = make_splits([*tiny, Range("/large", 100, 2500)], 1000)
+    assert sum(split.length for split in splits) == 102_500
+    assert all(split.length <= 1000 and {part.hosts for part in split.ranges} == {split.hosts} for split in splits)
+    large = sorted((part.offset, part.length) for split in splits for part in split.ranges if part.path == "/large")
+    assert large == [(100, 834), (934, 834), (1768, 832)]
+    assert len(splits) == 103
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '{"path": "a"}', '{"path": "/a"}', '{"path": "/a", "length": -1}'])
+def test_a_bad_manifest_is_refused_by_its_line(tmp_path: Path, line: str) -> None:
+    manifest = tmp_path / "m"
+    manifest.write_text('\n{"path": "/a", "length": 5, "hosts": ["h"]}\n' + line + "\n")
+    with pytest.raises(InputError, match="Line 3 of the manifest"):
+        list(read_manifest(manifest))
