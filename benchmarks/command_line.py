@@ -1,0 +1,62 @@
+"""How long the command line takes, from its start as a process to its end."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.conformance.client import Address, EventStream, json_call
+from tests.conformance.scenario import SCHEDULER_PATH
+
+_TEPUI = [sys.executable, "-m", "tepui"]
+
+
+def command_milliseconds(master: Address, *arguments: str) -> float:
+    """How long one command takes."""
+    begin = time.perf_counter()
+    subprocess.run([*_TEPUI, *arguments, f"--master={master[0]}:{master[1]}"], check=True, stdout=subprocess.DEVNULL)
+    return (time.perf_counter() - begin) * 1e3
+
+
+def run_milliseconds(master: Address) -> float:
+    """How long `tepui run true` takes."""
+    address = f"--master={master[0]}:{master[1]}"
+    begin = time.perf_counter()
+    subprocess.run([*_TEPUI, "run", address, "true"], check=True, stdout=subprocess.DEVNULL)
+    return (time.perf_counter() - begin) * 1e3
+
+
+def batch_commands_per_second(master: Address, commands: int) -> float:
+    """The rate of `tepui batch` over so many commands `true`, its start and its end included."""
+    with tempfile.TemporaryDirectory(prefix="tepui-benchmark-") as directory:
+        file = Path(directory) / "work"
+        file.write_text("true\n" * commands)
+        options = [f"--master={master[0]}:{master[1]}", "--cpus=0.1", "--mem=16"]
+        begin = time.perf_counter()
+        subprocess.run([*_TEPUI, "batch", str(file), *options], check=True, stdout=subprocess.DEVNULL)
+        return commands / (time.perf_counter() - begin)
+
+
+def local_first_offer_seconds(agents: int) -> float:
+    """From the start of `tepui local` until a framework that subscribes as soon as it is ready has an offer."""
+    begin = time.perf_counter()
+    command = [*_TEPUI, "local", f"--agents={agents}", "--port=0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as local:
+        try:
+            assert local.stdout is not None
+            found = re.search(r"a master at ([\d.]+):(\d+) ", local.stdout.readline())
+            assert found is not None, "no cluster came"
+            master = (found[1], int(found[2]))
+            info = {"user": str(os.getuid()), "name": "first offer"}
+            subscribe = json_call(SCHEDULER_PATH, {"type": "SUBSCRIBE", "subscribe": {"framework_info": info}})
+            with EventStream(master, subscribe) as stream:
+                stream.wait(lambda event: event["type"] == "OFFERS")
+                return time.perf_counter() - begin
+        finally:
+            local.send_signal(signal.SIGINT)
