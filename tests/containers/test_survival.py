@@ -141,7 +141,9 @@ async def takeover(directory: Path) -> dict[str, RunExited]:
 
 
 def test_a_start_that_the_supervisor_did_not_survive_is_undone(tmp_path: Path) -> None:
-    with subprocess.Popen(["sleep", "600"], env={"TEPUI_RUN": "here/a", "PATH": "/usr/bin:/bin"}) as process:
+    with subprocess.Popen(
+        ["sleep", "600"], env={"TEPUI_RUN": "here/a", "PATH": "/usr/bin:/bin"}, start_new_session=True
+    ) as process:
         prepare(tmp_path, {"run": "a", "starting": None})
         exits = asyncio.run(takeover(tmp_path))
         assert process.wait() == -signal.SIGKILL
