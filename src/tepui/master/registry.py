@@ -1,6 +1,7 @@
-"""What the master has stored: the agents that it admitted, and those it could not reach.
+"""What the master has stored: what agents and schedulers cannot tell a master that knows nothing.
 
-Tasks and frameworks are not here: agents and schedulers tell them to a master that knows nothing.
+That is who was admitted, could not be reached or is gone, what operators decided (quota, weights, maintenance),
+and nothing else: tasks and frameworks come from agents and schedulers (DESIGN 3, state is soft).
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from tepui.model.v1.mesos import AgentInfo
+from tepui.model.v1.maintenance import Schedule
+from tepui.model.v1.mesos import AgentInfo, DrainInfo, MachineInfo
+from tepui.model.v1.quota import QuotaConfig
 
 
 class AgentAdmitted(msgspec.Struct, frozen=True, tag=True):
@@ -26,13 +29,64 @@ class AgentUnreachable(msgspec.Struct, frozen=True, tag=True):
     """Seconds since the epoch."""
 
 
+class AgentGone(msgspec.Struct, frozen=True, tag=True):
+    """An operator says that the agent never comes back; who connects under its id is told to end."""
+
+    agent_id: str
+    since: float
+    """Seconds since the epoch."""
+
+
 class AgentRemoved(msgspec.Struct, frozen=True, tag=True):
-    """The agent left for good; its id means nothing any more."""
+    """The agent left for good, or its entry is too old; its id means nothing any more."""
 
     agent_id: str
 
 
-RegistryRecord = AgentAdmitted | AgentUnreachable | AgentRemoved
+class AgentService(msgspec.Struct, frozen=True, tag=True):
+    """Whether operators want the agent to get offers, and how far its draining is."""
+
+    agent_id: str
+    deactivated: bool
+    drain: DrainInfo | None = None
+    drain_started_at: float | None = None
+    """Seconds since the epoch; None without `drain`."""
+
+
+class QuotaSet(msgspec.Struct, frozen=True, tag=True):
+    """The quota of a role; one without guarantees and limits ends it."""
+
+    config: QuotaConfig
+
+
+class WeightSet(msgspec.Struct, frozen=True, tag=True):
+    role: str
+    weight: float
+
+
+class MaintenanceScheduled(msgspec.Struct, frozen=True, tag=True):
+    """The whole schedule of maintenance, which replaces the one before."""
+
+    schedule: Schedule
+
+
+class MachineSet(msgspec.Struct, frozen=True, tag=True):
+    """How far a machine's maintenance is; mode UP without unavailability ends it."""
+
+    machine: MachineInfo
+
+
+RegistryRecord = (
+    AgentAdmitted
+    | AgentUnreachable
+    | AgentGone
+    | AgentRemoved
+    | AgentService
+    | QuotaSet
+    | WeightSet
+    | MaintenanceScheduled
+    | MachineSet
+)
 
 
 class Registry:
@@ -41,6 +95,14 @@ class Registry:
     def __init__(self, records: Iterable[RegistryRecord] = ()) -> None:
         self.admitted: dict[str, AgentInfo] = {}
         self.unreachable: dict[str, float] = {}
+        self.gone: dict[str, float] = {}
+        self.service: dict[str, AgentService] = {}
+        """Agents that are deactivated or draining."""
+        self.quota: dict[str, QuotaConfig] = {}
+        self.weights: dict[str, float] = {}
+        self.schedule: Schedule | None = None
+        self.machines: dict[tuple[str, str], MachineInfo] = {}
+        """Those that are not simply up, by hostname and address."""
         for record in records:
             self.apply(record)
 
@@ -54,6 +116,32 @@ class Registry:
             case AgentUnreachable(agent_id, since):
                 self.admitted.pop(agent_id, None)
                 self.unreachable[agent_id] = since
+            case AgentGone(agent_id, since):
+                self._forget(agent_id)
+                self.gone[agent_id] = since
             case AgentRemoved(agent_id):
-                self.admitted.pop(agent_id, None)
-                self.unreachable.pop(agent_id, None)
+                self._forget(agent_id)
+            case AgentService(agent_id, deactivated, drain):
+                if deactivated or drain is not None:
+                    self.service[agent_id] = record
+                else:
+                    self.service.pop(agent_id, None)
+            case QuotaSet(config):
+                if config.guarantees or config.limits:
+                    self.quota[config.role] = config
+                else:
+                    self.quota.pop(config.role, None)
+            case WeightSet(role, weight):
+                self.weights[role] = weight
+            case MaintenanceScheduled(schedule):
+                self.schedule = schedule
+            case MachineSet(machine):
+                name = (machine.id.hostname or "", machine.id.ip or "")
+                if machine.unavailability is None and machine.mode in (None, MachineInfo.Mode.UP):
+                    self.machines.pop(name, None)
+                else:
+                    self.machines[name] = machine
+
+    def _forget(self, agent_id: str) -> None:
+        for entries in (self.admitted, self.unreachable, self.gone, self.service):
+            entries.pop(agent_id, None)

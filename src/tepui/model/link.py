@@ -16,11 +16,14 @@ import msgspec
 
 from tepui.model.v1.mesos import (
     AgentInfo,
+    DrainConfig,
     ExecutorInfo,
     FrameworkInfo,
     KillPolicy,
     MasterInfo,
+    Offer,
     Operation,
+    OperationStatus,
     Resource,
     TaskInfo,
     TaskState,
@@ -123,6 +126,16 @@ class ExecutorExited(LinkMessage, kw_only=True):
     status: int
 
 
+class OperationUpdate(LinkMessage, kw_only=True):
+    """The oldest unacknowledged status of an operation. One without `status.uuid` is not acknowledged."""
+
+    operation_uuid: bytes
+    """16 bytes, given by the master; what the operation is known by on the link."""
+    framework_id: str
+    """Empty for an operator's."""
+    status: OperationStatus
+
+
 class Pong(LinkMessage, kw_only=True):
     """The answer to a `Ping`."""
 
@@ -187,6 +200,35 @@ class Acknowledge(LinkMessage, kw_only=True):
     uuid: bytes
 
 
+class ApplyOperation(LinkMessage, kw_only=True):
+    """Reserve, unreserve, create, destroy, grow or shrink: idempotent by `operation_uuid`, in the order sent.
+
+    The master has validated it and counts on it already; the agent stores the outcome before it says so.
+    """
+
+    operation_uuid: bytes
+    framework_id: str
+    """Empty for an operator's."""
+    info: Offer.Operation
+    """Its resources carry allocation_info where they were offered."""
+
+
+class AcknowledgeOperation(LinkMessage, kw_only=True):
+    """Whoever asked for the operation has the status with this uuid; the agent forgets the operation."""
+
+    operation_uuid: bytes
+    status_uuid: bytes
+
+
+class Drain(LinkMessage, kw_only=True):
+    """End all tasks within the grace of `config` and take no more; None: the agent is in service again.
+
+    Idempotent: the master repeats it when the agent comes back.
+    """
+
+    config: DrainConfig | None = None
+
+
 class SchedulerMessage(LinkMessage, kw_only=True):
     """Data from a scheduler to its executor, best effort."""
 
@@ -233,7 +275,7 @@ class Shutdown(LinkMessage, kw_only=True):
     why: str
 
 
-FromAgent = Hello | Snapshot | StatusUpdate | ExecutorMessage | ExecutorExited | Pong | Unregister
+FromAgent = Hello | Snapshot | StatusUpdate | ExecutorMessage | ExecutorExited | OperationUpdate | Pong | Unregister
 FromMaster = (
     Welcome
     | Refused
@@ -241,6 +283,9 @@ FromMaster = (
     | Launch
     | Kill
     | Acknowledge
+    | ApplyOperation
+    | AcknowledgeOperation
+    | Drain
     | SchedulerMessage
     | ShutdownExecutor
     | ShutdownFramework
