@@ -157,7 +157,7 @@ def test_executor_with_descendants(cluster: Cluster, subscribe: SchedulerFactory
     scheduler.launch("task", TREE)
     scheduler.wait_update("task", "TASK_RUNNING")
     sandboxes = cluster.agents[0].sandbox_root / "slaves"
-    assert len(processes_of(sandboxes)) >= 3
+    wait_until(lambda: len(processes_of(sandboxes)) >= 3, "the whole tree is there")
     os.kill(scheduler.executor_pid(), signal.SIGKILL)
     scheduler.wait_update("task", "TASK_FAILED")
     wait_until(lambda: not processes_of(sandboxes), "the whole tree is gone")

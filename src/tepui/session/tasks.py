@@ -63,7 +63,8 @@ class TaskMemory:
         task_id = status.task_id.value
         if status.uuid is not None and (status.uuid in self._with_framework or status.uuid in self._handled):
             return False
-        if status.reason is _RECONCILIATION:
+        if status.reason is _RECONCILIATION and status.uuid is None:
+            # The master's answer. One of an agent has a uuid, and comes until the framework has seen it.
             if status.state is not TaskState.TASK_UNKNOWN:  # its agent may still come back
                 self._unanswered.pop(task_id, None)
             if status.state in _UPDATE_FOLLOWS or task_id in self._ended:

@@ -1,0 +1,32 @@
+"""Whatever breaks, wherever it breaks: what must hold for a whole cluster holds, and everything comes to its end."""
+
+import pytest
+
+from tests.together.world import World
+
+STEPS = 1500
+
+
+def run(seed: int, steps: int = STEPS) -> World:
+    world = World(seed)
+    for _ in range(steps):
+        world.step()
+    world.settle()
+    return world
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_every_task_runs_at_most_once_and_its_end_is_told(seed: int) -> None:
+    world = run(seed)
+    assert any(scheduler.launched for scheduler in world.schedulers)
+    assert world.leader is not None
+    world.leader.core.check()
+
+
+@pytest.mark.slow
+def test_long_histories() -> None:
+    for seed in range(1000, 1400):
+        try:
+            run(seed, 4000)
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}: {error}") from error
