@@ -89,6 +89,7 @@ CPUS_OF_AGENT = 4
 TASKS_OF_FRAMEWORK_MAX = 12
 SETTLE_STEPS_MAX = 60_000
 
+FINAL_STATES = TERMINAL_STATES - {TaskState.TASK_LOST}
 _GONE = TERMINAL_STATES | {TaskState.TASK_UNKNOWN}
 
 
@@ -141,10 +142,9 @@ class Master:
                 if scheduler is not None:
                     scheduler.stream_ends(session, "closed by the master")
             case SendLink(link=link, message=message):
-                agent = self.links.get(link)
-                if agent is not None:
-                    epoch = self.epoch
-                    world.post(("down", link), lambda: agent.receive(link, message, epoch))
+                if link in self.links:
+                    receive, epoch = self.links[link].receive, self.epoch
+                    world.post(("down", link), lambda: receive(link, message, epoch))
             case CloseLink(link=link):
                 agent = self.links.pop(link, None)
                 if agent is not None:
@@ -286,6 +286,10 @@ class Scheduler:
         self.master: Master | None = None
         self.launched: dict[str, TaskState | None] = {}
         """Tasks in ACCEPT calls, with the last state heard."""
+        self.places: dict[str, str] = {}
+        """The agent of each task."""
+        self.ended: set[str] = set()
+        """Tasks after whose last update none may tell of a living task. LOST is no end: the agent may come back."""
         self.never_sent: set[str] = set()
         self.tell(Start())
 
@@ -416,6 +420,7 @@ class Scheduler:
     def _task(self, offer: Offer) -> TaskInfo:
         task_id = f"{self.name}-t{len(self.launched)}"
         self.launched[task_id] = None
+        self.places[task_id] = offer.agent_id.value
         return TaskInfo(
             name=task_id,
             task_id=TaskID(value=task_id),
@@ -426,9 +431,13 @@ class Scheduler:
 
     def _update(self, status: TaskStatus) -> None:
         name = status.task_id.value
-        before = self.launched.get(name)
-        if before in TERMINAL_STATES and status.uuid is not None and status.state not in TERMINAL_STATES:
-            raise AssertionError(f"{name} was {before}, and then {status.state}: a terminal state is never left")
+        if status.uuid is not None:
+            if name in self.ended:
+                assert status.state in TERMINAL_STATES, f"{name} had ended, and then came {status.state}"
+            if status.state in FINAL_STATES:
+                self.ended.add(name)
+        elif status.state is TaskState.TASK_GONE and self.world.leases:
+            self.ended.add(name)
         self.launched[name] = status.state
 
     def kill_a_task(self) -> None:
@@ -440,17 +449,31 @@ class Scheduler:
 
     @property
     def settled(self) -> bool:
-        return (
-            all(state in _GONE or name in self.never_sent for name, state in self.launched.items())
-            and not self.session.calls_waiting
-        )
+        return not self.unsettled and not self.session.calls_waiting
+
+    @property
+    def unsettled(self) -> list[str]:
+        """Tasks of which something is still to be heard; that of an agent which forgot its id is away for good."""
+        leader = self.world.leader
+        away = leader.core.state.unreachable_agents if leader is not None else {}
+        return [
+            name
+            for name, state in self.launched.items()
+            if state not in _GONE
+            and name not in self.never_sent
+            and not (state is TaskState.TASK_UNREACHABLE and self.places[name] in away)
+        ]
 
 
 class World:
     """See the module."""
 
-    def __init__(self, seed: int, agents: int = 3, schedulers: int = 2) -> None:
+    def __init__(self, seed: int, agents: int = 3, schedulers: int = 2, *, leases: bool = True) -> None:
+        """`leases`: a master that was paused for too long knows by its clock that it leads no more before it does
+        anything else. Without, it goes on until a write of its is refused; what it tells schedulers may be wrong then.
+        """
         self.random = Random(seed)
+        self.leases = leases
         self.now = BEGIN
         self.names = ("m1", "m2")
         self.channels: dict[Hashable, deque[Callable[[], None]]] = {}
@@ -675,10 +698,16 @@ class World:
         elif kind == "pause" and leader is not None:
             leader.paused = True
         elif kind == "continue":
-            for master in self._living():
-                master.paused = False
+            self.go_on()
         elif kind == "elect":
             self.elect()
+
+    def go_on(self) -> None:
+        """Whoever was paused runs again."""
+        for master in self._living():
+            master.paused = False
+            if self.leases and master in self.old:
+                self.kill(master)
 
     def check(self) -> None:
         for task, times in self.ran.items():
@@ -695,8 +724,7 @@ class World:
     def settle(self) -> None:
         """No more faults, and no more launches: everything that began comes to its end."""
         self.faulty = False
-        for master in self._living():
-            master.paused = False
+        self.go_on()
         for _ in range(SETTLE_STEPS_MAX):
             if self.leader is None:
                 self.elect()
@@ -705,13 +733,8 @@ class World:
             self.step()
             if self._settled():
                 return
-        raise AssertionError(
-            "it does not settle: "
-            + "; ".join(
-                f"{one.name} {sorted((name, state) for name, state in one.launched.items() if state not in _GONE)}"
-                for one in self.schedulers
-            )
-        )
+        waiting = {one.name: one.unsettled for one in self.schedulers}
+        raise AssertionError(f"it does not settle, schedulers wait for {waiting}")
 
     def _settled(self) -> bool:
         return (
