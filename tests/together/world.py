@@ -34,6 +34,7 @@ from tepui.master.config import MasterConfig
 from tepui.master.core import MasterCore
 from tepui.master.events import LinkClosed, LinkOpened, LinkReceived, OperatorCall, SchedulerCall, SchedulerSubscribe
 from tepui.master.registry import Registry, RegistryRecord
+from tepui.model.link import Welcome
 from tepui.model.resources import Resources
 from tepui.model.shell import (
     Answer,
@@ -180,6 +181,8 @@ class Agent:
         admitted = [record for record in self.journal if isinstance(record, AdmissionKnown)]
         known = {"agent_id": admitted[-1].agent_id, "epoch": admitted[-1].epoch} if admitted else {}
         self.core = AgentCore(config, Random(self.world.random.random()), **known)  # type: ignore[arg-type]
+        self.seen = admitted[-1].epoch if admitted else 0
+        """The newest election epoch that it was told and did not lose in a crash."""
         self.link: str | None = None
         self.master: Master | None = None
         self.runs: dict[str, tuple[str, str]] = {}
@@ -190,16 +193,17 @@ class Agent:
         return not self.stopped
 
     def tell(self, event: Event, epoch: int | None = None) -> None:
-        seen = self.core.records.epoch
         effects = self.core.handle(event, self.world.now)
         agent_invariants.check(self.core.records)
         for effect in effects:
             if epoch is not None and isinstance(effect, StartRun | KillRun):
-                assert epoch >= seen, "no agent acts on an older epoch than it has seen"
+                assert epoch >= self.seen, "no agent acts on an older epoch than it has seen"
             self._apply(effect)
 
     def receive(self, link: str, message: Any, epoch: int) -> None:
         if self.link == link and self.lives:
+            if isinstance(message, Welcome):
+                self.seen = max(self.seen, message.epoch)
             self.tell(AgentReceived(link, message), epoch)
 
     def loses(self, link: str) -> None:
