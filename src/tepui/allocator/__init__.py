@@ -1,6 +1,18 @@
 """Who gets which resources offered, and why: the protocol of allocators and one policy a module."""
 
-from tepui.allocator.allocator import Allocator, AllocatorOptions, Grant, Reasons, RoleStanding
+from tepui.allocator.allocator import Allocator, AllocatorOptions, Grant, Reasons, Request, RoleStanding
+from tepui.allocator.constraints import ConstraintError, RegexLimits, compile_constraints
 from tepui.allocator.drf import DrfAllocator
 
-__all__ = ["Allocator", "AllocatorOptions", "DrfAllocator", "Grant", "Reasons", "RoleStanding"]
+__all__ = [
+    "Allocator",
+    "AllocatorOptions",
+    "ConstraintError",
+    "DrfAllocator",
+    "Grant",
+    "Reasons",
+    "RegexLimits",
+    "Request",
+    "RoleStanding",
+    "compile_constraints",
+]

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from tepui.allocator.constraints import Constraints
 from tepui.model.quantities import Quantities
 from tepui.model.resources import Resources
 from tepui.model.v1.mesos import Attribute
@@ -32,9 +33,19 @@ class Grant(NamedTuple):
     """Allocated to `role`: what is not a plain scalar first, each part in the order in which the agent lists it."""
 
 
+class Request(NamedTuple):
+    """A framework's wish: so much of one agent, of any when none is named (Mesos: the call REQUEST)."""
+
+    quantities: Quantities
+    agent_id: str | None = None
+
+
 @dataclass(slots=True)
 class Reasons:
-    """How often a framework got an agent in a role, or did not, and why. A suppressed role is not considered at all."""
+    """How often a framework got an agent in a role, or did not, and why. A suppressed role is not considered at all.
+
+    A pair of framework and agent that was refused is not counted again until something about it changes.
+    """
 
     granted: int = 0
     filtered: int = 0
@@ -45,6 +56,16 @@ class Reasons:
     """The agent has gpus and the framework does not say that it knows them."""
     nothing_for_role: int = 0
     """All that is free is reserved for other roles, or of a sort that the framework does not know."""
+    constraints: int = 0
+    """The framework's own offer constraints exclude the agent."""
+    remote_region: int = 0
+    """The agent is in another region than the master, and the framework does not say that it knows regions."""
+    quota_limit: int = 0
+    """Its top-level role would consume more than its quota allows."""
+    headroom: int = 0
+    """What is free is held back for roles whose guarantee is not met yet."""
+    gathering: int = 0
+    """What is free is held back for a framework that waits for a larger piece of this agent."""
 
 
 @dataclass(slots=True)
@@ -72,6 +93,16 @@ class AllocatorOptions:
     the interval (Mesos: allocations and the shortest filter)."""
     fair_sharing_excluded_resource_names: frozenset[str] = frozenset()
     weights: Mapping[str, float] = field(default_factory=dict)
+    priorities: Mapping[str, int] = field(default_factory=dict)
+    """Of roles, for policies that know priorities; 0 for others."""
+    region: str | None = None
+    """Where the master is: agents elsewhere are for frameworks with REGION_AWARE only."""
+    gathering_share_max: float = 0.1
+    """At most this part of the cluster, or one agent, is held back so that large tasks find room; 0 holds nothing."""
+    gathering_patience_seconds: float = 10.0
+    """So long a framework has been without an offer of the least it can use before room is gathered for it."""
+    gathering_seconds: float = 120.0
+    """So long one agent is tried; then another is."""
 
 
 class Allocator(Protocol):
@@ -85,13 +116,24 @@ class Allocator(Protocol):
         total: Resources,
         used: Mapping[str, Resources],
         attributes: Sequence[Attribute] = (),
+        hostname: str = "",
+        domain: tuple[str, str] | None = None,
     ) -> None:
-        """An agent is there, with what each framework (also one not yet added) uses of it. It is active."""
+        """An agent is there, with what each framework (also one not yet added) uses of it. It is active.
+
+        `domain` is its region and zone.
+        """
 
     def update_agent(
-        self, agent_id: str, total: Resources | None = None, attributes: Sequence[Attribute] | None = None
+        self,
+        agent_id: str,
+        total: Resources | None = None,
+        attributes: Sequence[Attribute] | None = None,
+        hostname: str | None = None,
+        domain: tuple[str, str] | None = None,
     ) -> None:
-        """What an agent has, or how it describes itself, changed. Other attributes end all filters on it."""
+        """What an agent has, or how it describes itself, changed; None is as before. Other attributes end all filters
+        on it."""
 
     def remove_agent(self, agent_id: str) -> None:
         """An agent is gone, with everything allocated on it. Nothing happens if it is unknown."""
@@ -100,6 +142,9 @@ class Allocator(Protocol):
 
     def deactivate_agent(self, agent_id: str) -> None:
         """Nothing more is offered of it. What is allocated stays so."""
+
+    def set_whitelist(self, hosts: frozenset[str] | None) -> None:
+        """Offer only agents on these hosts; None offers all. What is allocated elsewhere stays so."""
 
     # Frameworks.
 
@@ -111,8 +156,15 @@ class Allocator(Protocol):
         capabilities: Collection[str] = (),
         minimums: Mapping[str, Sequence[Quantities]] | None = None,
         active: bool = True,
+        constraints: Mapping[str, Constraints] | None = None,
+        priority: int = 0,
     ) -> None:
-        """A framework is there. `minimums`: by role, the smallest offers it takes where that is not the default."""
+        """A framework is there.
+
+        `minimums`: by role, the smallest offers it takes where that is not the default; it is also the least that the
+        framework can use, and room is gathered for it. `constraints`: by role, which agents it wants to see.
+        `priority` is for policies that know priorities.
+        """
 
     def update_framework(
         self,
@@ -121,6 +173,8 @@ class Allocator(Protocol):
         suppressed_roles: Collection[str] = (),
         capabilities: Collection[str] = (),
         minimums: Mapping[str, Sequence[Quantities]] | None = None,
+        constraints: Mapping[str, Constraints] | None = None,
+        priority: int = 0,
     ) -> None:
         """It described itself anew. What it holds in roles that it left stays allocated until it is recovered."""
 
@@ -142,6 +196,10 @@ class Allocator(Protocol):
 
     def revive(self, framework_id: str, roles: Iterable[str] = ()) -> None:
         """Offer it everything again in these roles, or in all: not suppressed, and no filters."""
+
+    def request(self, framework_id: str, requests: Sequence[Request]) -> None:
+        """These are the pieces that it waits for, any one of them: room is gathered for it. They replace those that it
+        asked for before."""
 
     # Resources.
 
@@ -167,6 +225,13 @@ class Allocator(Protocol):
     def set_weights(self, weights: Mapping[str, float]) -> None:
         """Set the weights of these roles; the others keep theirs."""
 
+    def set_quota(self, role: str, guarantees: Quantities, limits: Quantities) -> None:
+        """Set the quota of a top-level role; both empty ends it.
+
+        As much as its guarantees is kept for it as far as it is there; more than its limits is not given to it and its
+        sub-roles (names without a limit are unlimited). It takes nothing back: that is the caller's part.
+        """
+
     # Decisions.
 
     def allocate(self, now: float) -> list[Grant]:
@@ -189,6 +254,13 @@ class Allocator(Protocol):
     @property
     def runs(self) -> int:
         """How many times `allocate` had work."""
+
+    def excluded_by_constraints(self, framework_id: str) -> dict[str, list[str]]:
+        """By role, the agents that the framework's own constraints keep from it. Looks at all agents."""
+
+    def quota_consumption(self, role: str) -> Quantities:
+        """What a top-level role consumes of its quota, whether it has one or not: all that is reserved for it and its
+        sub-roles, and what is allocated (offered or used) to them that is neither reserved nor revocable."""
 
     def total_quantities(self) -> Quantities: ...
 

@@ -20,12 +20,13 @@ from tepui.allocator.allocator import (
     REFUSE_SECONDS_MAX,
     AllocatorOptions,
     Grant,
+    Request,
     RoleStanding,
 )
+from tepui.allocator.constraints import Constraints
 from tepui.allocator.filters import Filter, FilterBook
 from tepui.allocator.records import AgentRecord, FrameworkRecord
 from tepui.allocator.tree import Leaf, RoleTree
-from tepui.model.attributes import attributes_key
 from tepui.model.quantities import Quantities, add_quantities
 from tepui.model.resources import Resources
 from tepui.model.roles import is_same_or_descendant
@@ -57,6 +58,9 @@ class DrfAllocator:
         """Agents to visit for these only, whose filters ended."""
         self._eager: dict[Leaf, None] = {}
         """Those to visit every agent for: they are new or revived."""
+        self._quotas: dict[str, tuple[Quantities, Quantities]] = {}
+        self._whitelist: frozenset[str] | None = None
+        self._region = options.region
         self._runs = 0
         self.visits = 0
         """How many pairs of agent and framework were considered so far."""
@@ -69,10 +73,13 @@ class DrfAllocator:
         total: Resources,
         used: Mapping[str, Resources],
         attributes: Sequence[Attribute] = (),
+        hostname: str = "",
+        domain: tuple[str, str] | None = None,
     ) -> None:
         if agent_id in self._agents:
             raise ValueError(f"Agent {agent_id} is there already")
-        agent = self._agents[agent_id] = AgentRecord(agent_id, total, attributes_key(attributes))
+        agent = self._agents[agent_id] = AgentRecord(agent_id, total, attributes, hostname, domain)
+        self._judge_agent(agent)
         self._tree.resize(total.quantities(), {})
         for framework_id, resources in used.items():
             self._hold(framework_id, agent, resources)
@@ -81,14 +88,17 @@ class DrfAllocator:
         self._gained(agent)
 
     def update_agent(
-        self, agent_id: str, total: Resources | None = None, attributes: Sequence[Attribute] | None = None
+        self,
+        agent_id: str,
+        total: Resources | None = None,
+        attributes: Sequence[Attribute] | None = None,
+        hostname: str | None = None,
+        domain: tuple[str, str] | None = None,
     ) -> None:
         agent = self._agents[agent_id]
-        if attributes is not None:
-            key = attributes_key(attributes)
-            if key != agent.attributes:
-                agent.attributes = key
-                self._filters.clear_agent(agent)
+        if agent.describe(attributes, hostname, domain):
+            self._filters.clear_agent(agent)
+        self._judge_agent(agent)
         if total is not None:
             self._tree.resize(total.quantities(), agent.total.quantities())
             agent.set_total(total)
@@ -111,11 +121,34 @@ class DrfAllocator:
         agent = self._agents[agent_id]
         if not agent.active:
             agent.active = True
-            self._gained(agent)
+            self._open(agent)
 
     def deactivate_agent(self, agent_id: str) -> None:
         agent = self._agents[agent_id]
         agent.active = False
+        self._open(agent)
+
+    def set_whitelist(self, hosts: frozenset[str] | None) -> None:
+        self._whitelist = hosts
+        for agent in self._agents.values():
+            if agent.listed != self._lists(agent):
+                self._judge_agent(agent)
+                self._open(agent)
+
+    def _lists(self, agent: AgentRecord) -> bool:
+        return self._whitelist is None or agent.description.hostname in self._whitelist
+
+    def _judge_agent(self, agent: AgentRecord) -> None:
+        """What follows from where the agent is."""
+        agent.listed = self._lists(agent)
+        region = agent.description.region
+        agent.remote = None not in (region, self._region) and region != self._region
+
+    def _open(self, agent: AgentRecord) -> None:
+        """It began or ceased to be offered."""
+        if agent.offered:
+            self._gained(agent)
+            return
         for index in (self._offerable, self._slivers, self._changed):
             index.pop(agent, None)
         self._pairs.pop(agent, None)
@@ -130,13 +163,15 @@ class DrfAllocator:
         capabilities: Collection[str] = (),
         minimums: Mapping[str, Sequence[Quantities]] | None = None,
         active: bool = True,
+        constraints: Mapping[str, Constraints] | None = None,
+        priority: int = 0,
     ) -> None:
         framework = self._framework(framework_id)
         if framework.known:
             raise ValueError(f"Framework {framework_id} is there already")
         framework.known = True
         framework.active = active
-        self.update_framework(framework_id, roles, suppressed_roles, capabilities, minimums)
+        self.update_framework(framework_id, roles, suppressed_roles, capabilities, minimums, constraints, priority)
 
     def update_framework(
         self,
@@ -145,14 +180,13 @@ class DrfAllocator:
         suppressed_roles: Collection[str] = (),
         capabilities: Collection[str] = (),
         minimums: Mapping[str, Sequence[Quantities]] | None = None,
+        constraints: Mapping[str, Constraints] | None = None,
+        priority: int = 0,
     ) -> None:
         framework = self._frameworks[framework_id]
-        before = (framework.gpus, framework.revocable, framework.shared, framework.refined)
-        framework.gpus = "GPU_RESOURCES" in capabilities
-        framework.revocable = "REVOCABLE_RESOURCES" in capabilities
-        framework.shared = "SHARED_RESOURCES" in capabilities
-        framework.refined = "RESERVATION_REFINEMENT" in capabilities
-        more_capable = before != (framework.gpus, framework.revocable, framework.shared, framework.refined)
+        more_capable = framework.set_capabilities(capabilities)
+        if priority != framework.priority:
+            framework.priority = priority
         subscribed = set(roles)
         for role in sorted(subscribed):
             if role not in framework.leaves:
@@ -161,7 +195,9 @@ class DrfAllocator:
             minimum = (minimums or {}).get(role)
             if minimum is not None:
                 minimum = tuple(minimum)
-            eager = more_capable or minimum != leaf.minimum
+            wanted = (constraints or {}).get(role)
+            eager = more_capable or minimum != leaf.minimum or not _alike(wanted, leaf.constraints)
+            leaf.constraints = wanted
             if leaf.minimum != minimum:
                 self._leave(leaf)  # the count of those with a minimum of their own must stay right
                 leaf.minimum = minimum
@@ -395,6 +431,15 @@ class DrfAllocator:
     def set_weights(self, weights: Mapping[str, float]) -> None:
         self._tree.set_weights(weights)
 
+    def set_quota(self, role: str, guarantees: Quantities, limits: Quantities) -> None:
+        if guarantees or limits:
+            self._quotas[role] = (dict(guarantees), dict(limits))
+        else:
+            self._quotas.pop(role, None)
+
+    def request(self, framework_id: str, requests: Sequence[Request]) -> None:
+        self._frameworks[framework_id].requests = tuple(requests)
+
     # What is to be done.
 
     def _gained(self, agent: AgentRecord) -> None:
@@ -407,12 +452,12 @@ class DrfAllocator:
             self._changed[agent] = None
 
     def _index(self, agent: AgentRecord) -> None:
-        if agent.active and self._suffices(agent.free, self._minimum):
+        if agent.offered and self._suffices(agent.free, self._minimum):
             self._offerable[agent] = None
             self._slivers.pop(agent, None)
             return
         self._offerable.pop(agent, None)
-        if agent.active and agent.free:
+        if agent.offered and agent.free:
             self._slivers[agent] = None
         else:
             self._slivers.pop(agent, None)
@@ -508,6 +553,12 @@ class DrfAllocator:
         if agent.has_gpus and self._filter_gpus and not framework.gpus:
             reasons.lacks_gpu_capability += 1
             return None
+        if agent.remote and not framework.region_aware:
+            reasons.remote_region += 1
+            return None
+        if leaf.constraints is not None and not leaf.constraints.admit(agent.description):
+            reasons.constraints += 1
+            return None
         offered = agent.free
         if not agent.plain:
             role = leaf.role
@@ -552,6 +603,26 @@ class DrfAllocator:
             for leaf in self._frameworks[framework_id].leaves.values()
         ]
 
+    def excluded_by_constraints(self, framework_id: str) -> dict[str, list[str]]:
+        return {
+            leaf.role: []
+            if leaf.constraints is None
+            else [each.agent_id for each in self._agents.values() if not leaf.constraints.admit(each.description)]
+            for leaf in self._frameworks[framework_id].leaves.values()
+            if leaf.subscribed
+        }
+
+    def quota_consumption(self, role: str) -> Quantities:
+        result: Quantities = {}
+        for agent in self._agents.values():
+            for reserved_for, part in agent.total.reservations().items():
+                if is_same_or_descendant(reserved_for, role):
+                    add_quantities(result, part.quantities())
+            for leaf, held in agent.held.items():
+                if is_same_or_descendant(leaf.role, role):
+                    add_quantities(result, held.unreserved().non_revocable().quantities())
+        return result
+
     @property
     def runs(self) -> int:
         return self._runs
@@ -590,8 +661,8 @@ class DrfAllocator:
                 add_quantities(held_by_leaf.setdefault(leaf, {}), resources.quantities())
                 held = held + resources.unallocated()
             assert agent.deficit or held.non_shared() + agent.free == agent.total, agent.agent_id
-            assert (agent in self._offerable) == (agent.active and self._suffices(agent.free, self._minimum))
-            assert (agent in self._slivers) == (agent.active and bool(agent.free) and agent not in self._offerable)
+            assert (agent in self._offerable) == (agent.offered and self._suffices(agent.free, self._minimum))
+            assert (agent in self._slivers) == (agent.offered and bool(agent.free) and agent not in self._offerable)
         assert total == self._tree.total
         filters = 0
         for framework in self._frameworks.values():
@@ -604,3 +675,7 @@ class DrfAllocator:
                 filters += leaf.filter_count
         assert self._undemanding == sum(leaf.minimum is not None for leaf in self._participants)
         self._filters.check(filters)
+
+
+def _alike(one: Constraints | None, other: Constraints | None) -> bool:
+    return one is other or (one is not None and other is not None and one.source == other.source)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from tepui.allocator.allocator import Request
+from tepui.allocator.constraints import Description
+from tepui.model.attributes import attributes_key
 from tepui.model.resource_kind import SCALAR, Kind
 from tepui.model.resources import Resources
+from tepui.model.v1.mesos import Attribute
 
 if TYPE_CHECKING:
     from tepui.allocator.tree import Leaf
@@ -19,21 +24,36 @@ class AgentRecord:
         "agent_id",
         "attributes",
         "deficit",
+        "description",
         "filtered",
         "free",
         "freed",
         "has_gpus",
         "held",
         "kinds",
+        "listed",
         "plain",
+        "remote",
         "shared",
         "total",
     )
 
-    def __init__(self, agent_id: str, total: Resources, attributes: object) -> None:
+    def __init__(
+        self,
+        agent_id: str,
+        total: Resources,
+        attributes: Sequence[Attribute],
+        hostname: str,
+        domain: tuple[str, str] | None,
+    ) -> None:
         self.agent_id = agent_id
         self.attributes = attributes
+        self.description = Description(hostname, attributes, domain)
         self.active = True
+        self.listed = True
+        """The white list has it, or there is none."""
+        self.remote = False
+        """It is in another region than the master."""
         self.held: dict[Leaf, Resources] = {}
         """Allocated, with roles."""
         self.free = total
@@ -45,6 +65,24 @@ class AgentRecord:
         self.deficit = False
         """More is held than there is, so that what comes back is not free at once."""
         self.set_total(total)
+
+    @property
+    def offered(self) -> bool:
+        """Whether any of it may be offered to anybody."""
+        return self.active and self.listed
+
+    def describe(
+        self, attributes: Sequence[Attribute] | None, hostname: str | None, domain: tuple[str, str] | None
+    ) -> bool:
+        """It describes itself anew, None being as before; whether its attributes say something else now."""
+        before = self.description
+        if domain is None and before.region is not None and before.zone is not None:
+            domain = (before.region, before.zone)
+        changed = attributes is not None and attributes_key(attributes) != attributes_key(self.attributes)
+        if attributes is not None:
+            self.attributes = attributes
+        self.description = Description(before.hostname if hostname is None else hostname, self.attributes, domain)
+        return changed
 
     def set_total(self, total: Resources) -> None:
         self.total = total
@@ -76,7 +114,20 @@ def _is_plain_scalar(kind: Kind) -> bool:
 class FrameworkRecord:
     """One framework: what it can take, and its leaves by role."""
 
-    __slots__ = ("active", "framework_id", "gpus", "known", "leaves", "paused", "refined", "revocable", "shared")
+    __slots__ = (
+        "active",
+        "framework_id",
+        "gpus",
+        "known",
+        "leaves",
+        "paused",
+        "priority",
+        "refined",
+        "region_aware",
+        "requests",
+        "revocable",
+        "shared",
+    )
 
     def __init__(self, framework_id: str) -> None:
         self.framework_id = framework_id
@@ -85,10 +136,23 @@ class FrameworkRecord:
         self.active = False
         self.paused = False
         self.leaves: dict[str, Leaf] = {}
+        self.priority = 0
+        self.requests: tuple[Request, ...] = ()
         self.gpus = False
         self.revocable = False
         self.shared = False
         self.refined = False
+        self.region_aware = False
+
+    def set_capabilities(self, names: Collection[str]) -> bool:
+        """Take note of what the framework knows; whether that is something else than before."""
+        before = (self.gpus, self.revocable, self.shared, self.refined, self.region_aware)
+        self.gpus = "GPU_RESOURCES" in names
+        self.revocable = "REVOCABLE_RESOURCES" in names
+        self.shared = "SHARED_RESOURCES" in names
+        self.refined = "RESERVATION_REFINEMENT" in names
+        self.region_aware = "REGION_AWARE" in names
+        return before != (self.gpus, self.revocable, self.shared, self.refined, self.region_aware)
 
     def can_take(self, kind: Kind) -> bool:
         """Whether its capabilities cover resources of this kind."""

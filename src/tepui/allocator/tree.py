@@ -19,6 +19,7 @@ from tepui.model.quantities import Quantities, add_quantities, subtract_quantiti
 from tepui.model.roles import parent
 
 if TYPE_CHECKING:
+    from tepui.allocator.constraints import Constraints
     from tepui.allocator.filters import Filter
     from tepui.allocator.records import AgentRecord, FrameworkRecord
 
@@ -78,6 +79,7 @@ class Leaf(Entry):
 
     __slots__ = (
         "agents",
+        "constraints",
         "filter_count",
         "filters",
         "framework",
@@ -97,6 +99,7 @@ class Leaf(Entry):
         self.suppressed = False
         self.minimum: Sequence[Quantities] | None = None
         """Of the framework's own; None is the master's default."""
+        self.constraints: Constraints | None = None
         self.agents: dict[AgentRecord, None] = {}
         """On which it holds something."""
         self.filters: dict[AgentRecord, list[Filter]] = {}

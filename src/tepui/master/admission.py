@@ -216,7 +216,7 @@ def _admitted(context: Context, agent_id: str) -> None:
     state.agents[agent_id] = agent
     state.agents_by_address[(agent.address, info.port)] = agent_id
     context.metrics.counters["master/slave_registrations" if is_new else "master/slave_reregistrations"] += 1
-    context.allocator.add_agent(agent_id, agent.total, {}, info.attributes)
+    context.allocator.add_agent(agent_id, agent.total, {}, info.attributes, info.hostname, domain_of(info))
     agents.ping_later(context, agent)
     _connect(context, agent, link, hello)
     context.record(AgentAdded(agent_id), agent)
@@ -229,6 +229,12 @@ def _admitted(context: Context, agent_id: str) -> None:
     snapshots.take_in(context, agent, admission.snapshot, sentence)
     if agent.link is None:  # it ended meanwhile
         agents.disconnect(context, agent)
+
+
+def domain_of(info: AgentInfo) -> tuple[str, str] | None:
+    """Region and zone; None when it does not say."""
+    where = None if info.domain is None else info.domain.fault_domain
+    return None if where is None else (where.region.name, where.zone.name)
 
 
 def _return(context: Context, agent: Agent, link: Link, hello: wire.Hello, message: wire.Snapshot) -> None:
@@ -263,7 +269,7 @@ def _change(context: Context, agent: Agent, info: AgentInfo, capabilities: froze
     agent.capabilities = capabilities
     agent.total = Resources.of(info.resources)
     agent.url = None
-    context.allocator.update_agent(agent.agent_id, agent.total, info.attributes)
+    context.allocator.update_agent(agent.agent_id, agent.total, info.attributes, info.hostname, domain_of(info))
 
 
 def _connect(context: Context, agent: Agent, link: Link, hello: wire.Hello) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from tepui.allocator import RegexLimits
 from tepui.model.v1.mesos import MasterInfo
 
 
@@ -25,6 +26,8 @@ class MasterConfig(msgspec.Struct, kw_only=True, frozen=True):
     roles: frozenset[str] | None = None
     """The white list of roles; None admits any."""
     weights: dict[str, float] = {}
+    regex_limits: RegexLimits = RegexLimits()
+    """For regular expressions in offer constraints."""
     root_submissions: bool = True
     offer_timeout_seconds: float | None = 300.0
     """Offers held longer are rescinded."""

@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Iterable
 from copy import copy
 
+from tepui.allocator import ConstraintError, Request, compile_constraints
+from tepui.allocator.constraints import Constraints
 from tepui.master import messages, offers, tasks
 from tepui.master.context import Context
 from tepui.master.events import SchedulerSubscribe
@@ -23,11 +25,15 @@ from tepui.master.state import Framework
 from tepui.model.link import FrameworkUpdate, ShutdownFramework
 from tepui.model.quantities import Quantities, minimum_of
 from tepui.model.resource_validation import ResourceError
+from tepui.model.resources import Resources
 from tepui.model.shell import OpenSession
+from tepui.model.v1 import mesos
 from tepui.model.v1.mesos import FrameworkID, FrameworkInfo
-from tepui.model.v1.scheduler import Call
+from tepui.model.v1.scheduler import Call, OfferConstraints
 from tepui.model.validation import validate_framework_info, validate_offer_constraints
 
+REQUESTS_PER_FRAMEWORK_MAX = 16
+"""Further ones in a REQUEST are not looked at."""
 FAILOVER = "framework failover"
 """The kind of timer of a disconnected framework."""
 
@@ -52,6 +58,26 @@ def _minimums(info: FrameworkInfo) -> dict[str, list[Quantities]]:
         if minimum is not None:
             minimums[role] = minimum
     return minimums
+
+
+PRIORITY_LABEL = "tepui.priority"
+
+
+def priority_of(info: FrameworkInfo) -> int:
+    """A framework's priority, for policies that know priorities: a whole number in the label `tepui.priority`. 0 when
+    there is none, or no number."""
+    for label in () if info.labels is None else info.labels.labels:
+        if label.key == PRIORITY_LABEL:
+            try:
+                return int(label.value or "")
+            except ValueError:
+                return 0
+    return 0
+
+
+def _constraints_of(context: Context, constraints: OfferConstraints | None) -> dict[str, Constraints]:
+    """Raises ConstraintError."""
+    return compile_constraints(constraints, context.config.regex_limits)
 
 
 def identified(info: FrameworkInfo, framework_id: str) -> FrameworkInfo:
@@ -106,7 +132,7 @@ def _refusal(context: Context, info: FrameworkInfo, call: Call.Subscribe, princi
         return "User 'root' is not allowed to run frameworks without --root_submissions set"
     if info.id is not None and info.id.value in context.state.completed_frameworks:
         return "Framework has been removed"
-    why = _refused_details(roles, call)
+    why = _refused_details(context, roles, call)
     if why is not None:
         return why
     if not _may_use(context, principal, roles):
@@ -133,7 +159,9 @@ def _refused_roles(context: Context, roles: tuple[str, ...]) -> str | None:
     return f"Roles {set_text(strangers)} are not present in the master's --roles" if strangers else None
 
 
-def _refused_details(roles: tuple[str, ...], call: Call.Subscribe | Call.UpdateFramework) -> str | None:
+def _refused_details(
+    context: Context, roles: tuple[str, ...], call: Call.Subscribe | Call.UpdateFramework
+) -> str | None:
     """Suppression and offer constraints must be of its roles, and valid."""
     for role in call.suppressed_roles:
         if role not in roles:
@@ -143,7 +171,13 @@ def _refused_details(roles: tuple[str, ...], call: Call.Subscribe | Call.UpdateF
     for role in call.offer_constraints.role_constraints:
         if role not in roles:
             return f"Offer constraints specify role '{role}' which is not contained in the list of roles"
-    return validate_offer_constraints(call.offer_constraints)
+    why = validate_offer_constraints(call.offer_constraints)
+    if why is None:
+        try:
+            _constraints_of(context, call.offer_constraints)
+        except ConstraintError as error:
+            why = f"Offer constraints are not valid: {error}"
+    return why
 
 
 def _may_use(context: Context, principal: str | None, roles: tuple[str, ...]) -> bool:
@@ -154,9 +188,9 @@ def _register(context: Context, info: FrameworkInfo, framework_id: str, call: Ca
     context.metrics.counters["master/messages_register_framework"] += 1
     if not framework_id:
         framework_id = _new_id(context)
-    framework = add(context, identified(info, framework_id), set(call.suppressed_roles))
+    framework = add(context, identified(info, framework_id), set(call.suppressed_roles), call.offer_constraints)
     framework.registered_at = context.now
-    _connect(context, framework, call, session)
+    _connect(context, framework, session)
     context.record(FrameworkAdded(framework_id), framework)
 
 
@@ -170,7 +204,9 @@ def _new_id(context: Context) -> str:
             return framework_id
 
 
-def add(context: Context, info: FrameworkInfo, suppressed: set[str]) -> Framework:
+def add(
+    context: Context, info: FrameworkInfo, suppressed: set[str], constraints: OfferConstraints | None = None
+) -> Framework:
     """Make the framework known, not active yet."""
     assert info.id is not None
     framework_id = info.id.value
@@ -180,11 +216,19 @@ def add(context: Context, info: FrameworkInfo, suppressed: set[str]) -> Framewor
         roles=roles_of(info),
         capabilities=capabilities_of(info),
         suppressed_roles=suppressed,
+        offer_constraints=constraints,
         completed_tasks=deque(maxlen=context.config.completed_tasks_per_framework_max),
     )
     context.state.frameworks[framework_id] = framework
     context.allocator.add_framework(
-        framework_id, framework.roles, suppressed, framework.capabilities, _minimums(info), active=False
+        framework_id,
+        framework.roles,
+        suppressed,
+        framework.capabilities,
+        _minimums(info),
+        active=False,
+        constraints=_constraints_of(context, constraints),
+        priority=priority_of(info),
     )
     return framework
 
@@ -217,9 +261,10 @@ def _reregister(
     info = identified(info, framework.framework_id)
     if not framework.recovered:
         info.user, info.checkpoint = framework.info.user, framework.info.checkpoint
+    framework.offer_constraints = call.offer_constraints
     _change(context, framework, info, set(call.suppressed_roles))
     context.timers.cancel((FAILOVER, framework.framework_id))
-    _connect(context, framework, call, session)
+    _connect(context, framework, session)
     context.record(FrameworkUpdated(framework.framework_id, "subscribed"), framework)
 
 
@@ -230,7 +275,13 @@ def _change(context: Context, framework: Framework, info: FrameworkInfo, suppres
     framework.capabilities = capabilities_of(info)
     framework.suppressed_roles = suppressed
     context.allocator.update_framework(
-        framework.framework_id, framework.roles, suppressed, framework.capabilities, _minimums(info)
+        framework.framework_id,
+        framework.roles,
+        suppressed,
+        framework.capabilities,
+        _minimums(info),
+        _constraints_of(context, framework.offer_constraints),
+        priority_of(info),
     )
     _describe(context, framework)
 
@@ -243,11 +294,10 @@ def _describe(context: Context, framework: Framework) -> None:
             context.tell(agent, FrameworkUpdate(framework=framework.info))
 
 
-def _connect(context: Context, framework: Framework, call: Call.Subscribe, session: str) -> None:
+def _connect(context: Context, framework: Framework, session: str) -> None:
     framework.session = session
     framework.recovered = False
     framework.reregistered_at = context.now
-    framework.offer_constraints = call.offer_constraints
     context.state.sessions[session] = framework.framework_id
     framework.metrics.calls[Call.Type.SUBSCRIBE] += 1
     assert framework.info.id is not None
@@ -322,7 +372,7 @@ def update_framework(context: Context, framework: Framework, principal: str | No
     if why is not None:
         context.answer(request, 400, f"FrameworkInfo update is not valid: {why}")
         return
-    why = _refused_details(roles, update)
+    why = _refused_details(context, roles, update)
     if why is not None:
         context.answer(request, 400, f"'UpdateFramework' call is not valid: {why}")
         return
@@ -366,6 +416,21 @@ def revive(context: Context, framework: Framework, roles: list[str]) -> None:
     if chosen:
         framework.suppressed_roles -= chosen
         context.allocator.revive(framework.framework_id, chosen)
+
+
+def request(context: Context, framework: Framework, wishes: list[mesos.Request]) -> None:
+    """REQUEST: the pieces that it waits for. Those that are no resources void the call."""
+    try:
+        asked = [
+            Request(
+                Resources.of(wish.resources).quantities(),
+                None if wish.agent_id is None else wish.agent_id.value,
+            )
+            for wish in wishes[:REQUESTS_PER_FRAMEWORK_MAX]
+        ]
+    except ResourceError:
+        return
+    context.allocator.request(framework.framework_id, [each for each in asked if each.quantities])
 
 
 def _subscribed(framework: Framework, roles: list[str]) -> set[str]:
