@@ -192,19 +192,20 @@ class Agent:
     def lives(self) -> bool:
         return not self.stopped
 
-    def tell(self, event: Event, epoch: int | None = None) -> None:
+    def tell(self, event: Event) -> None:
         effects = self.core.handle(event, self.world.now)
         agent_invariants.check(self.core.records)
         for effect in effects:
-            if epoch is not None and isinstance(effect, StartRun | KillRun):
-                assert epoch >= self.seen, "no agent acts on an older epoch than it has seen"
             self._apply(effect)
 
     def receive(self, link: str, message: Any, epoch: int) -> None:
         if self.link == link and self.lives:
             if isinstance(message, Welcome):
                 self.seen = max(self.seen, message.epoch)
-            self.tell(AgentReceived(link, message), epoch)
+            self.tell(AgentReceived(link, message))
+            records = self.core.records
+            obeyed = records.welcomed and records.link == link
+            assert epoch >= self.seen or not obeyed, "no agent obeys an older epoch than it has seen"
 
     def loses(self, link: str) -> None:
         if self.link == link and self.lives:
