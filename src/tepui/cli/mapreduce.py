@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 REDUCES_MAX = 10_000
 PARTITIONERS = {"HashPartitioner": False, "KeyFieldBasedPartitioner": True}
+COMPARATOR = "KeyFieldBasedComparator"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
 
@@ -44,7 +45,7 @@ def _flag(text: str) -> bool:
 
 
 def _fields(text: str) -> str:
-    from tepui.frameworks.mapreduce.sorting import parse_fields
+    from tepui.frameworks.mapreduce.keys import parse_fields
 
     parse_fields(text)
     return text
@@ -53,6 +54,12 @@ def _fields(text: str) -> str:
 def _separator(text: str) -> str:
     if len(text) != 1 or text == "\n":
         raise ValueError(f"expects one character, not '{text}'")
+    return text
+
+
+def _comparator(text: str) -> str:
+    if text.rpartition(".")[2] != COMPARATOR:
+        raise ValueError(f"expects {COMPARATOR}, not '{text}'")
     return text
 
 
@@ -75,7 +82,10 @@ PROPERTIES = {
     "mapreduce.task.io.sort.mb": _Property("sort_megabytes", _whole(1, 1 << 20)),
     "mapreduce.input.fileinputformat.split.maxsize": _Property("split_bytes", _whole(1, 1 << 50)),
     "stream.num.map.output.key.fields": _Property("key_fields", _whole(1, 1000)),
+    "stream.map.output.field.separator": _Property("output_separator", _separator),
     "mapreduce.partition.keypartitioner.options": _Property("partition_by", _fields),
+    "mapreduce.job.output.key.comparator.class": _Property("comparator", _comparator),
+    "mapreduce.partition.keycomparator.options": _Property("order_by", _fields),
     "mapreduce.map.output.key.field.separator": _Property("separator", _separator),
 }
 
@@ -94,9 +104,7 @@ def _read_properties(_: click.Context, __: click.Parameter, given: tuple[str, ..
         try:
             found[known.name] = known.read(value)
         except ValueError as error:
-            why = (
-                str(error) if "expects" in str(error) or "fields" in str(error) else f"expects a number, not '{value}'"
-            )
+            why = str(error) if "expects" in str(error) else f"expects a number, not '{value}'"
             raise click.BadParameter(f"{key} {why}.") from None
     return found
 
@@ -199,6 +207,10 @@ def mapreduce(
         properties["partition_by"] = "-k1,1"
     elif not by_fields and "partition_by" in properties:
         raise click.UsageError("Key fields decide nothing without -partitioner KeyFieldBasedPartitioner.")
+    comparator = properties.pop("comparator", None)
+    if comparator is None and "order_by" in properties:
+        name_needed = f"-D mapreduce.job.output.key.comparator.class={COMPARATOR}"
+        raise click.UsageError(f"Key fields do not decide the order without {name_needed}.")
     if reducer == "NONE":
         reducer, reduces = None, 0
     if reduces is not None:

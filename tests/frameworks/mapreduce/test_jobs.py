@@ -290,9 +290,44 @@ def test_the_command(cluster: Cluster, tmp_path: Path, programs: dict[str, Any])
         (["-input", f"{tmp_path}/none"], 1, f"The input {tmp_path}/none does not exist."),
         ([f"--manifest={manifest}", f"-output={tmp_path}/o2", "-Dmapreduce.map.maxattempts=1"], 1, "No such file"),
         (["-input=x", "-Dmapreduce.job.reducers=3"], 2, "Did you mean 'mapreduce.job.reduces'?"),
+        (
+            ["-input=x", "-Dmapreduce.partition.keycomparator.options=-k1n"],
+            2,
+            "without -D mapreduce.job.output.key.comparator.class=KeyFieldBasedComparator.",
+        ),
+        (["-input=x", "-Dmapreduce.partition.keypartitioner.options=1"], 2, "such as -k1,2 or -k2nr, not '1'."),
         (["-input=x", "-partitioner=Mine"], 2, "expects HashPartitioner or KeyFieldBasedPartitioner, not 'Mine'."),
         ([], 2, "Say what to read with -input PATH or --manifest FILE."),
     ):
         done = commands.run("mapreduce", "-output", f"{tmp_path}/out", *arguments)
         assert done.returncode == code, done
         assert sentence in done.stderr.splitlines()[-1], done
+
+
+def test_key_fields_decide_partition_and_order(cluster: Cluster, tmp_path: Path) -> None:
+    """A secondary sort with Hadoop's own flags: each station's readings reach one reducer, the warmest first."""
+    random = Random(3)
+    readings = [(random.choice("abcdefgh"), random.randint(1900, 2000), random.randint(-40, 40)) for _ in range(500)]
+    (tmp_path / "in").write_text("".join(f"{station}.{year}.{degrees}.x\n" for station, year, degrees in readings))
+    properties = {
+        "mapreduce.input.fileinputformat.split.maxsize": "1500",
+        "stream.map.output.field.separator": ".",
+        "stream.num.map.output.key.fields": "3",
+        "mapreduce.map.output.key.field.separator": ".",
+        "mapreduce.partition.keypartitioner.options": "-k1,1",
+        "mapreduce.job.output.key.comparator.class": "org.apache.hadoop.mapred.lib.KeyFieldBasedComparator",
+        "mapreduce.partition.keycomparator.options": "-k1,1 -k3,3nr -k2,2n",
+    }
+    job = ["mapreduce", "-input", f"{tmp_path}/in", "-output", f"{tmp_path}/out", "-numReduceTasks", "3", "--cpus=0.5"]
+    flags = ["-partitioner", "org.apache.hadoop.mapred.lib.KeyFieldBasedPartitioner"]
+    flags += [word for name, value in properties.items() for word in ("-D", f"{name}={value}")]
+    done = Commands(cluster).run(*job, *flags)
+    assert done.returncode == 0, done
+    parts = [path.read_text().splitlines() for path in sorted((tmp_path / "out").glob("part-*"))]
+    found = [[line.removesuffix("\tx").split(".") for line in part] for part in parts]
+    assert sorted(line for part in found for line in part) == sorted([s, str(y), str(d)] for s, y, d in readings)
+    for part in found:
+        assert part == sorted(part, key=lambda line: (line[0], -int(line[2]), int(line[1])))
+    homes = [{line[0] for line in part} for part in found]
+    assert sum(map(len, homes)) == len(set.union(*homes)), "a station is in one part"
+    assert sum(map(bool, homes)) > 1

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tepui.frameworks.mapreduce import sorting
+from tepui.frameworks.mapreduce.keys import make_partition
 from tepui.frameworks.mapreduce.map_task import read_range
-from tepui.frameworks.mapreduce.sorting import LineTooLongError, Sorter, lines_of, make_partition, merge, read_segment
+from tepui.frameworks.mapreduce.sorting import LineTooLongError, Sorter, lines_of, merge, read_segment
 from tepui.frameworks.mapreduce.splits import InputError, Range, make_splits, read_manifest
 
 LINES = st.lists(st.binary(max_size=12).map(lambda line: line.replace(b"\n", b"\t")), max_size=60)
@@ -83,15 +84,6 @@ def test_a_line_without_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(sorting, "LINE_BYTES_MAX", 1000)
     with pytest.raises(LineTooLongError, match="are newlines missing"):
         list(lines_of(io.BytesIO(b"x" * 5000).read, 100))
-
-
-def test_key_fields_decide_the_partition() -> None:
-    partition = make_partition(50, 2, "-k2,2")
-    assert partition(b"a\tx\t1") == partition(b"b\tx\t2") != partition(b"a\ty\t1")
-    dots = make_partition(50, 1, "-k1,1", b".")
-    assert dots(b"a.b\t1") == dots(b"a.c\t1") != dots(b"b.b\t1")
-    with pytest.raises(ValueError, match="such as -k1,2"):
-        make_partition(2, 1, "-k1nr")
 
 
 def test_large_files_are_cut_and_tiny_ones_put_together_on_their_hosts() -> None:

@@ -81,11 +81,15 @@ class JobDescription:
     reduces: int = 1
     """Parts of the output; 0: what mappers write is the output."""
     key_fields: int = 1
-    """The first so many fields, divided by TABs, are a line's key."""
+    """The first so many fields of what a mapper writes are a line's key."""
+    output_separator: str = "\t"
+    """Between these fields. Another than TAB becomes one behind the key."""
     partition_by: str | None = None
     """`-k1,2`: fields of the key that decide the partition; None: all of it."""
+    order_by: str | None = None
+    """`-k1,1n -k2r`: fields of the key that decide the order in a partition; None: a line's bytes do."""
     separator: str = "\t"
-    """Between the fields that `partition_by` counts."""
+    """Between the fields that `partition_by` and `order_by` count."""
     environment: Mapping[str, str] = field(default_factory=dict)
     files: Sequence[Path] = ()
     timeout_seconds: float = TIMEOUT_SECONDS_DEFAULT

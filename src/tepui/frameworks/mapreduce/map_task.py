@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tepui.frameworks.mapreduce.sorting import READ_BYTES, Sorter, lines_of, make_partition
+from tepui.frameworks.mapreduce.keys import Order, divide, make_order, make_partition
+from tepui.frameworks.mapreduce.sorting import READ_BYTES, Sorter, lines_of
 from tepui.frameworks.mapreduce.task import Task, main, run_program
 
 OUTPUT = "map-output"
@@ -58,20 +59,32 @@ def run(task: Task) -> None:
     if not spec["reduces"]:
         write_output(task, pieces)
         return
+    key_fields = sorted_key_fields(spec)
     sorter = Sorter(
         task.sandbox,
         spec["reduces"],
-        make_partition(spec["reduces"], spec["key_fields"], spec["partition_by"], spec["separator"].encode()),
-        key_fields=spec["key_fields"],
+        make_partition(spec["reduces"], key_fields, spec["partition_by"], spec["separator"].encode()),
+        key_fields=key_fields,
         memory_bytes=spec["sort_bytes"],
         combine=None if spec["combiner"] is None else lambda lines: combined(task, lines),
+        order=order_of(spec),
     )
+    separator = spec["output_separator"].encode()
     for lines in lines_of(reader(pieces)):
-        sorter.add(lines)
+        sorter.add(lines if separator == b"\t" else divide(lines, spec["key_fields"], separator))
     finished = sorter.finish()
     finished.path.rename(task.sandbox / OUTPUT)
     task.count("tepui,map output lines", sorter.lines)
     task.result = {"segments": finished.segments}
+
+
+def sorted_key_fields(spec: dict[str, Any]) -> int:
+    """How many fields, divided by TABs, are the key once `divide` has seen to other separators."""
+    return spec["key_fields"] if spec["output_separator"] == "\t" else 1
+
+
+def order_of(spec: dict[str, Any]) -> Order | None:
+    return make_order(spec["order_by"], sorted_key_fields(spec), spec["separator"].encode())
 
 
 def combined(task: Task, pieces: Iterable[bytes]) -> Iterator[list[bytes]]:

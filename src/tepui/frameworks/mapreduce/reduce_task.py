@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tepui.frameworks.mapreduce.map_task import write_output
+from tepui.frameworks.mapreduce.map_task import order_of, write_output
 from tepui.frameworks.mapreduce.sorting import RUNS_MAX, block_bytes_for, joined, merge, read_segment
 from tepui.frameworks.mapreduce.task import LostMapsError, Task, main, run_program
 
@@ -95,18 +95,19 @@ def fetch_all(task: Task) -> list[Path]:
 def merged(task: Task, paths: list[Path]) -> Iterator[bytes]:
     """The partition's lines in order. Many files are merged in several passes."""
     memory = task.spec["sort_bytes"]
+    order = order_of(task.spec)
     passes = 0
     while len(paths) > RUNS_MAX:
         group, paths = paths[:RUNS_MAX], paths[RUNS_MAX:]
         passes += 1
         path = task.sandbox / f"merged-{passes}"
         with path.open("wb") as file:
-            for lines in merge(sources_of(group, memory)):
+            for lines in merge(sources_of(group, memory), order):
                 file.write(joined(lines))
         for old in group:
             old.unlink()
         paths.append(path)
-    for lines in merge(sources_of(paths, memory)):
+    for lines in merge(sources_of(paths, memory), order):
         task.count("tepui,reduce input lines", len(lines))
         yield joined(lines)
     for path in paths:

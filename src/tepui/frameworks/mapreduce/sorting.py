@@ -1,19 +1,19 @@
 """Sorts lines within partitions, on disk when they do not fit in memory, and merges what is sorted.
 
-Lines travel without their newline and are ordered by their bytes. A line with fewer fields than the key has gets the
-TABs that it lacks, so that all lines of one key begin alike and stand together. Equal lines are counted instead of
-kept: word counts, the commonest use, have few different ones.
+Lines travel without their newline and are ordered by their bytes, or as an `Order` says. A line with fewer fields than
+the key has gets the TABs that it lacks, so that all lines of one key begin alike and stand together. Equal lines are
+counted instead of kept: word counts, the commonest use, have few different ones.
 """
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
-from zlib import crc32
+from typing import Any, BinaryIO
+
+from tepui.frameworks.mapreduce.keys import Order, Partition
 
 SORT_BYTES_DEFAULT = 64 << 20
 LINE_BYTES_MAX = 64 << 20
@@ -27,9 +27,6 @@ LINES_AT_ONCE = 4096
 RUNS_MAX = 64
 """So many sorted files are merged into one, which bounds open files."""
 
-_FIELDS = re.compile(r"-k(\d+)(?:,(\d+))?$")
-
-Partition = Callable[[bytes], int]
 Segment = tuple[int, int]
 """Offset and length of one partition in a run."""
 
@@ -56,46 +53,6 @@ def lines_of(read: Callable[[int], bytes], block_bytes: int = READ_BYTES) -> Ite
         held_bytes = len(held[0])
     if rest := b"".join(held):
         yield [rest]
-
-
-def parse_fields(option: str) -> tuple[int, int | None]:
-    """`-k1,2`: the first and the last field, counted from 1; the last is None for all the rest. Raises ValueError."""
-    found = _FIELDS.match(option)
-    if found is None:
-        raise ValueError(f"expects -kFIRST or -kFIRST,LAST, such as -k1,2, not '{option}'")
-    first, last = int(found[1]), None if found[2] is None else int(found[2])
-    if first < 1 or (last is not None and last < first):
-        raise ValueError(f"fields are counted from 1 and the last is not before the first, not '{option}'")
-    return first, last
-
-
-def key_of(line: bytes, key_fields: int) -> bytes:
-    """The first `key_fields` fields of a line that has as many TABs."""
-    if key_fields == 1:
-        return line.partition(b"\t")[0]
-    return b"\t".join(line.split(b"\t", key_fields)[:key_fields])
-
-
-def make_partition(
-    partitions: int, key_fields: int = 1, by_fields: str | None = None, separator: bytes = b"\t"
-) -> Partition:
-    """Which partition a line belongs to: by the hash of its key, or of some of the key's fields (`-k1,2`).
-
-    The line must have as many TABs as its key has fields.
-    """
-    if partitions == 1:
-        return lambda _: 0
-    if by_fields is None:
-        if key_fields == 1:
-            return lambda line: crc32(line[: line.find(b"\t")]) % partitions
-        return lambda line: crc32(key_of(line, key_fields)) % partitions
-    first, last = parse_fields(by_fields)
-
-    def partition(line: bytes) -> int:
-        fields = key_of(line, key_fields).split(separator)[first - 1 : last]
-        return crc32(separator.join(fields)) % partitions
-
-    return partition
 
 
 class Run:
@@ -126,9 +83,10 @@ def read_segment(path: Path, offset: int, length: int, block_bytes: int) -> Iter
         yield from lines_of(read, block_bytes)
 
 
-def merge(sources: Sequence[Iterator[list[bytes]]]) -> Iterator[list[bytes]]:
+def merge(sources: Sequence[Iterator[list[bytes]]], order: Order | None = None) -> Iterator[list[bytes]]:
     """One sorted sequence from several, in lists. What is certainly next is sorted together, which finds the order
     that is there already: much faster than line by line."""
+    place = None if order is None else order.place
     buffers: list[list[bytes]] = []
     waiting: list[Iterator[list[bytes]]] = []
     for source in sources:
@@ -136,11 +94,12 @@ def merge(sources: Sequence[Iterator[list[bytes]]]) -> Iterator[list[bytes]]:
             buffers.append(lines)
             waiting.append(source)
     while len(buffers) > 1:
-        bound = min(lines[-1] for lines in buffers)
+        last: Any = min((lines[-1] for lines in buffers), key=place)
+        bound = last if place is None else place(last)
         together: list[bytes] = []
         for number in range(len(buffers) - 1, -1, -1):
             lines = buffers[number]
-            end = bisect_right(lines, bound)
+            end = bisect_right(lines, bound, key=place)
             together += lines[:end]
             if end < len(lines):
                 buffers[number] = lines[end:]
@@ -148,11 +107,18 @@ def merge(sources: Sequence[Iterator[list[bytes]]]) -> Iterator[list[bytes]]:
                 buffers[number] = more
             else:
                 del buffers[number], waiting[number]
-        together.sort()
+        sort(together, order)
         yield together
     if buffers:
         yield buffers[0]
         yield from waiting[0]
+
+
+def sort(lines: list[bytes], order: Order | None) -> None:
+    if order is None:
+        lines.sort()
+    else:
+        order.sort(lines)
 
 
 def block_bytes_for(sources: int, memory_bytes: int) -> int:
@@ -172,6 +138,7 @@ class Sorter:
         key_fields: int = 1,
         memory_bytes: int = SORT_BYTES_DEFAULT,
         combine: Callable[[Iterable[bytes]], Iterator[list[bytes]]] | None = None,
+        order: Order | None = None,
     ) -> None:
         self.lines = 0
         """How many lines were added."""
@@ -181,6 +148,7 @@ class Sorter:
         self._key_fields = key_fields
         self._memory_bytes = memory_bytes
         self._combine = combine
+        self._order = order
         self._counts: Counter[bytes] = Counter()
         self._held_bytes = 0
         """At least what `_counts` holds."""
@@ -233,13 +201,15 @@ class Sorter:
         for line in [line for line in counts if line.count(b"\t") < key_fields]:
             counts[line + b"\t" * (key_fields - line.count(b"\t"))] += counts.pop(line)
         if self._partitions == 1:
-            return counts, [sorted(counts)]
+            lines = list(counts)
+            sort(lines, self._order)
+            return counts, [lines]
         buckets: list[list[bytes]] = [[] for _ in range(self._partitions)]
         partition = self._partition
         for line in counts:
             buckets[partition(line)].append(line)
         for bucket in buckets:
-            bucket.sort()
+            sort(bucket, self._order)
         return counts, buckets
 
     def _write(self) -> None:
@@ -260,7 +230,7 @@ class Sorter:
             segments = []
             for partition in range(self._partitions):
                 sources = [run.lines(partition, block_bytes) for run in self._runs]
-                segments.append(_write_segment(file, map(joined, merge(sources))))
+                segments.append(_write_segment(file, map(joined, merge(sources, self._order))))
         for run in self._runs:
             run.path.unlink()
         return Run(path, segments)
