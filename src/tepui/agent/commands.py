@@ -169,6 +169,8 @@ def _start(context: Context, executor: Executor, task: Task) -> None:
             parent=executor.run if nested else "",
             parent_user=environment.user_of(config, framework.info, None) if nested else None,
             task_id=task.task_id if nested else "",
+            volumes=task.volumes,
+            parent_volumes=executor.volumes if nested else (),
         )
     )
 

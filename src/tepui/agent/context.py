@@ -36,6 +36,7 @@ class Context:
         "deferred",
         "effects",
         "event",
+        "held_back",
         "ids",
         "metrics",
         "now",
@@ -78,6 +79,8 @@ class Context:
         self.stored_token = 0
         self.waiting: deque[tuple[int, Callable[..., None], tuple[object, ...]]] = deque()
         """What is to be done when the journal has stored this much."""
+        self.held_back: deque[Event] = deque()
+        """What came over the link while an operation is being applied."""
         self.now = 0.0
         self.event: Event | None = None
         self.effects: list[Effect] = []

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any
 
 import msgspec
 
-from tepui.agent import executors, extensions, launches, operator, reconcile, registration, snapshots, updates
+from tepui.agent import (
+    executors,
+    extensions,
+    launches,
+    operations,
+    operator,
+    oversubscription,
+    reconcile,
+    registration,
+    snapshots,
+    updates,
+)
 from tepui.agent.config import AgentConfig
 from tepui.agent.context import PING, Context
 from tepui.agent.events import (
@@ -17,13 +28,19 @@ from tepui.agent.events import (
     Leave,
     LegacyCall,
     LinkDown,
+    LinkingFailed,
     LinkReceived,
     LinkUp,
     OperatorCall,
+    Oversubscribe,
     RunExited,
     RunFailed,
     RunStarted,
+    VolumeErased,
+    VolumesMade,
+    VolumesMoved,
 )
+from tepui.agent.journal import Record
 from tepui.agent.state import State
 from tepui.model import link
 from tepui.model.ids import Ids
@@ -47,12 +64,17 @@ _HANDLERS: dict[type[Event], Callable[[Context, Any], None]] = {
     LegacyCall: operator.legacy_call,
     LinkDown: registration.link_down,
     LinkUp: registration.link_up,
+    LinkingFailed: executors.linking_failed,
     OperatorCall: operator.call,
+    Oversubscribe: oversubscription.oversubscribe,
     RunExited: executors.run_exited,
     RunFailed: executors.run_failed,
     RunStarted: executors.run_started,
     SessionBacklog: executors.session_backlog,
     SessionClosed: executors.session_closed,
+    VolumeErased: operations.volume_erased,
+    VolumesMade: operations.volumes_made,
+    VolumesMoved: operations.volumes_moved,
 }
 
 _BEFORE_WELCOME: dict[type[msgspec.Struct], Callable[[Context, Any], None]] = {
@@ -64,6 +86,8 @@ _BEFORE_WELCOME: dict[type[msgspec.Struct], Callable[[Context, Any], None]] = {
 _FROM_MASTER: dict[type[msgspec.Struct], Callable[[Context, Any], None]] = {
     **_BEFORE_WELCOME,
     link.Acknowledge: updates.acknowledge,
+    link.AcknowledgeOperation: operations.acknowledge,
+    link.ApplyOperation: operations.apply,
     link.FrameworkUpdate: launches.framework_update,
     link.Kill: executors.kill,
     link.Launch: launches.launch,
@@ -73,6 +97,10 @@ _FROM_MASTER: dict[type[msgspec.Struct], Callable[[Context, Any], None]] = {
     link.ShutdownExecutor: executors.shutdown_executor,
     link.ShutdownFramework: executors.shutdown_framework,
 }
+
+
+HELD_BACK_MAX = 100_000
+"""When so much has come over the link while one operation is being applied, the agent leaves its master."""
 
 
 class AgentCore:
@@ -90,8 +118,13 @@ class AgentCore:
         *,
         agent_id: str = "",
         epoch: int = 0,
+        durable: Iterable[Record] = (),
     ) -> None:
-        """`agent_id` and `epoch` are those of an earlier incarnation, from its journal."""
+        """`agent_id` and `epoch` are those of an earlier incarnation, from its journal; `durable` is what any earlier
+        one on this work directory stored in durable records.
+
+        Raises ResourceError when more is reserved on the agent than it is started with.
+        """
         ids = Ids(random)
         self.config = config
         self.records = State(info=config.info, incarnation=ids.text(), epoch=epoch)
@@ -100,6 +133,7 @@ class AgentCore:
         self.metrics = self._context.metrics
         if agent_id:
             registration.set_agent_id(self._context, agent_id)
+        operations.recover(self._context, durable)
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """What follows from the event. `now` is seconds since the epoch and never goes back."""
@@ -117,6 +151,8 @@ class AgentCore:
             self._tick(context)
         else:
             _HANDLERS[kind](context, event)
+        while context.held_back and self.records.applying is None:
+            self._link_received(context, context.held_back.popleft())  # type: ignore[arg-type]
         return effects
 
     def next_deadline(self) -> float | None:
@@ -141,6 +177,12 @@ class AgentCore:
         state = context.state
         if event.link != state.link:
             return
+        if state.applying is not None and type(event.message) is not link.Ping:
+            context.held_back.append(event)
+            if len(context.held_back) > HELD_BACK_MAX:
+                context.held_back.clear()
+                context.give_up("An operation takes too long")
+            return
         handlers = _FROM_MASTER if state.welcomed else _BEFORE_WELCOME
         handler = handlers.get(type(event.message))
         if handler is not None:
@@ -153,6 +195,8 @@ class AgentCore:
                 registration.ping_missed(context)
             elif kind == snapshots.SNAPSHOT:
                 snapshots.go_on(context)
+            elif kind == operations.OPERATION:
+                operations.due(context, subject)
             else:
                 executors.due(context, kind, subject)
         updates.resend_due(context)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import msgspec
 
+from tepui.agent.volumes import VolumeDirectory, VolumeLink
 from tepui.model.shell import Effect, Event
 from tepui.model.v1 import agent, executor
-from tepui.model.v1.mesos import ResourceStatistics
+from tepui.model.v1.mesos import Resource, ResourceStatistics
 
 
 class ExecutorSubscribe(Event):
@@ -91,6 +92,38 @@ class RunExited(Event):
     why: str = ""
 
 
+class VolumesMade(Event):
+    """The directories that an operation's `MakeVolumes` asked for are there, or one cannot be made, and `why`."""
+
+    operation_uuid: bytes
+    why: str = ""
+
+
+class VolumesMoved(Event):
+    """The directories that an operation's `RemoveVolumes` asked for are out of the way."""
+
+    operation_uuid: bytes
+
+
+class VolumeErased(Event):
+    """Nothing is left of a destroyed volume."""
+
+    trash: str
+
+
+class LinkingFailed(Event):
+    """A volume cannot be made visible in the sandbox of a run."""
+
+    run: str
+    why: str
+
+
+class Oversubscribe(Event):
+    """What the agent lends beyond its own resources, from now on: revocable ones."""
+
+    resources: list[Resource]
+
+
 class StartRun(Effect):
     """Make the sandbox and start the command in it, in a session of its own."""
 
@@ -110,6 +143,10 @@ class StartRun(Effect):
     """Whose that sandbox is."""
     task_id: str = ""
     """The task that the nested run belongs to."""
+    volumes: tuple[VolumeLink, ...] = ()
+    """Persistent volumes that the run sees in its sandbox."""
+    parent_volumes: tuple[VolumeLink, ...] = ()
+    """Those of the executor in whose sandbox that of the run lies."""
 
 
 class KillRun(Effect):
@@ -123,6 +160,37 @@ class ForgetRun(Effect):
     """The exit is accounted for; the supervisor may drop its record."""
 
     run: str
+
+
+class MakeVolumes(Effect):
+    """Make the directories, unless they are there, and say `VolumesMade`."""
+
+    operation_uuid: bytes
+    directories: tuple[VolumeDirectory, ...]
+
+
+class RemoveVolumes(Effect):
+    """Move the directories out of the way, each under its name, say `VolumesMoved`, then erase them, each with
+    `VolumeErased` at its end."""
+
+    operation_uuid: bytes
+    directories: tuple[tuple[str, VolumeDirectory], ...]
+
+
+class LinkVolumes(Effect):
+    """Make volumes visible in the sandbox of a run that was started earlier; `LinkingFailed` when that fails."""
+
+    run: str
+    directory: str
+    volumes: tuple[VolumeLink, ...]
+    user: str | None
+
+
+class UnlinkVolumes(Effect):
+    """The volumes are not to be seen in the sandbox any more."""
+
+    directory: str
+    volumes: tuple[VolumeLink, ...]
 
 
 class Reconnect(Effect):

@@ -10,13 +10,15 @@ shutdown grace; then it is destroyed.
 
 from __future__ import annotations
 
-from tepui.agent import commands, environment, history, lifecycle, updates
+from tepui.agent import commands, environment, history, lifecycle, operations, updates
 from tepui.agent.context import Context
 from tepui.agent.events import (
     ExecutorCall,
     ExecutorSubscribe,
     ForgetRun,
     KillRun,
+    LinkingFailed,
+    LinkVolumes,
     RunExited,
     RunFailed,
     RunStarted,
@@ -84,6 +86,7 @@ def start(
             directory=executor.directory,
             user=environment.user_of(config, framework.info, command),
             orphan_timeout_seconds=environment.orphan_timeout_seconds(config, framework.checkpoint),
+            volumes=executor.volumes,
         )
     )
     return executor
@@ -256,6 +259,9 @@ def deliver(context: Context, executor: Executor) -> None:
         for member in group:
             del queued[member.task_id]
             member.delivered = True
+            if member.volumes:
+                user = environment.user_of(context.config, executor.framework.info, executor.info.command)
+                context.effects.append(LinkVolumes(executor.run, executor.directory, member.volumes, user))
             infos.append(member.info)
             member.info = history.without_data(member.info)  # the executor has it now, and nobody else asks for it
         if task.group:
@@ -383,6 +389,13 @@ def run_failed(context: Context, event: RunFailed) -> None:
     lifecycle.end(context, executor, None, [], [], event.run)
 
 
+def linking_failed(context: Context, event: LinkingFailed) -> None:
+    """A task of the executor has not got its volume (Mesos: failed update of a container)."""
+    executor = context.state.runs.get(event.run)
+    if executor is not None and executor.state is not ExecutorState.TERMINATING:
+        destroy(context, executor, (_Reason.REASON_CONTAINER_UPDATE_FAILED, event.why))
+
+
 def run_exited(context: Context, event: RunExited) -> None:
     state = context.state
     task = state.task_runs.get(event.run)
@@ -409,6 +422,7 @@ def shutdown_framework(context: Context, message: link.ShutdownFramework) -> Non
     """The framework is gone: end its executors, forget its updates."""
     state = context.state
     state.framework_infos.pop(message.framework_id, None)
+    operations.forget_framework(context, message.framework_id)
     framework = state.frameworks.get(message.framework_id)
     if framework is None or framework.terminating:
         return

@@ -12,17 +12,41 @@ id, so that what is over can be dropped:
 | TaskLaunched | TaskEnded | a task of the run, staging |
 | UpdateReceived | TaskEnded | an update, pending unless acknowledged; the last one is the task's state |
 | UpdateAcknowledged | TaskEnded | the update with this uuid is known but not sent any more |
+
+What frameworks count on for longer than their tasks run is written apart from these, and synced to the disk before it
+is said: it outlives the machine's crash and belongs to the work directory, whatever id the agent has.
+
+| durable record | until | recovery makes of it |
+|---|---|---|
+| ResourcesCheckpointed | the next one | dynamic reservations and persistent volumes |
+| OperationHeld | OperationForgotten | an operation whose status is told until it is acknowledged |
+| VolumeDoomed | VolumeForgotten | a destroyed volume whose directory is to be erased |
 """
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
-from tepui.model.v1.mesos import ExecutorInfo, FrameworkInfo, TaskInfo, TaskStatus
+from tepui.agent.volumes import VolumeDirectory
+from tepui.model.v1.mesos import (
+    ExecutorInfo,
+    FrameworkInfo,
+    Offer,
+    OperationStatus,
+    Resource,
+    TaskInfo,
+    TaskStatus,
+)
 
 
 class JournalRecord(msgspec.Struct, array_like=True, tag=True, gc=False):
     """The base of all records. A record is written as an array that begins with its class's name."""
+
+    durable: ClassVar[bool] = False
+    """Must be on the disk, not only in the operating system's memory, before it is said to be stored. The records of
+    one `Store` are all durable or none is."""
 
 
 class AgentAdmitted(JournalRecord):
@@ -88,6 +112,50 @@ class TaskEnded(JournalRecord):
     task_id: str
 
 
+class ResourcesCheckpointed(JournalRecord):
+    """All that is dynamically reserved and all persistent volumes, from now on."""
+
+    durable: ClassVar[bool] = True
+
+    resources: list[Resource]
+
+
+class OperationHeld(JournalRecord):
+    """An operation has been applied, or was not; `status` waits for its acknowledgement."""
+
+    durable: ClassVar[bool] = True
+
+    operation_uuid: bytes
+    framework_id: str
+    info: Offer.Operation
+    status: OperationStatus
+
+
+class OperationForgotten(JournalRecord):
+    """The operation's status is acknowledged, or nobody will."""
+
+    durable: ClassVar[bool] = True
+
+    operation_uuid: bytes
+
+
+class VolumeDoomed(JournalRecord):
+    """A destroyed volume. Its directory is moved out of the way under the name `trash`, and then erased."""
+
+    durable: ClassVar[bool] = True
+
+    trash: str
+    directory: VolumeDirectory
+
+
+class VolumeForgotten(JournalRecord):
+    """Nothing is left of a doomed volume."""
+
+    durable: ClassVar[bool] = True
+
+    trash: str
+
+
 Record = (
     AgentAdmitted
     | FrameworkKnown
@@ -98,4 +166,9 @@ Record = (
     | UpdateReceived
     | UpdateAcknowledged
     | TaskEnded
+    | ResourcesCheckpointed
+    | OperationHeld
+    | OperationForgotten
+    | VolumeDoomed
+    | VolumeForgotten
 )

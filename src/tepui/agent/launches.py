@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from copy import copy
 
-from tepui.agent import commands, executors, history, lifecycle, updates
+from tepui.agent import commands, executors, history, lifecycle, operations, updates
 from tepui.agent.context import Context
 from tepui.agent.journal import FrameworkKnown, JournalRecord, TaskLaunched
 from tepui.agent.state import Executor, ExecutorKind, ExecutorState, Framework, Task
 from tepui.agent.validation import unsupported_executor, unsupported_task
 from tepui.model.link import FrameworkUpdate, Launch
-from tepui.model.resources import ResourceError, Resources
+from tepui.model.resources import Resources
 from tepui.model.v1.mesos import ExecutorInfo, FrameworkID, TaskInfo, TaskState, TaskStatus
 
 _Reason = TaskStatus.Reason
+_UNKNOWN_TO_AGENT = "The checkpointed resources being used by the {} are unknown to the agent"
 Refusal = tuple[TaskState, TaskStatus.Reason, str]
 
 
@@ -100,9 +101,12 @@ def _refusal(context: Context, framework: Framework, message: Launch) -> Refusal
     executor = framework.executors.get(info.executor_id.value)
     if executor is None:
         try:
-            Resources.of(info.resources)
-        except ResourceError as error:
+            own = Resources.of(info.resources)
+            operations.links(context, own)
+        except ValueError as error:
             return (TaskState.TASK_ERROR, _Reason.REASON_TASK_INVALID, str(error))
+        if operations.lacks(context.state, own):
+            return (lost, _Reason.REASON_RESOURCES_UNKNOWN, _UNKNOWN_TO_AGENT.format("executor"))
     elif executor.kind is not _kind_of(info):
         return (lost, _Reason.REASON_TASK_INVALID, f"Another kind of executor '{executor.executor_id}' runs here")
     elif executor.state is ExecutorState.TERMINATING:
@@ -130,10 +134,15 @@ def _judge(context: Context, framework: Framework, message: Launch, task: TaskIn
         sentence = f"The task's id is that of an executor that runs here: '{task.task_id.value}'"
         return (updates.lost_or_dropped(framework), _Reason.REASON_TASK_INVALID, sentence)
     try:
-        return Resources.of(task.resources)
-    except ResourceError as error:
+        resources = Resources.of(task.resources)
+        operations.links(context, resources)
+    except ValueError as error:
         reason = _Reason.REASON_TASK_GROUP_INVALID if message.group else _Reason.REASON_TASK_INVALID
         return (TaskState.TASK_ERROR, reason, str(error))
+    if operations.lacks(context.state, resources):
+        sentence = _UNKNOWN_TO_AGENT.format("task or task group")
+        return (updates.lost_or_dropped(framework), _Reason.REASON_RESOURCES_UNKNOWN, sentence)
+    return resources
 
 
 def _unauthorized(context: Context, framework: Framework, message: Launch, task: TaskInfo) -> Refusal | None:
@@ -204,6 +213,7 @@ def _add(
             info.executor = executor.info
         task_id = info.task_id.value
         task = Task(framework, task_id, info, executor, TaskState.TASK_STAGING, resources, launch_token=token)
+        task.volumes = operations.links(context, resources)
         if executor.kind is not ExecutorKind.CUSTOM:
             commands.assign_run(context, executor, task)
         if checkpoint:

@@ -119,7 +119,7 @@ def _state(reading: Reading, _: Usage) -> Object:
     config, state = reading.config, reading.state
     objects = Objects()
     info = state.info
-    total = Resources.of(info.resources)
+    total = state.total
     used = sum((executor.resources for executor in state.executors()), Resources.NONE)
     result = version_object(config.version, config.build)
     result["start_time"] = config.start_time

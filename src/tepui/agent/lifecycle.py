@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from tepui.agent import environment, history, updates
+from tepui.agent import environment, history, operations, updates
 from tepui.agent.context import Context
 from tepui.agent.events import ForgetRun, Stop
 from tepui.agent.journal import JournalRecord, RunBegan, RunEnded
@@ -61,6 +61,7 @@ def begin(
         completed_tasks=deque(maxlen=config.completed_tasks_per_executor_max),
         kind=kind,
     )
+    executor.volumes = operations.links(context, resources)
     framework.executors[executor_id] = executor
     state.runs[run] = executor
     state.counters.executors[executor.state] += 1

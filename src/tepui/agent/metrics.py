@@ -15,7 +15,6 @@ from tepui.agent.config import AgentConfig
 from tepui.agent.state import ExecutorState, State
 from tepui.model.metrics import Registry, resource_gauges, tasks_metric
 from tepui.model.quantities import Quantities, add_quantities
-from tepui.model.resources import Resources
 from tepui.model.v1.mesos import TaskState
 
 COUNTERS: tuple[str, ...] = (
@@ -109,11 +108,10 @@ def _counted(state: State, into: dict[str, float]) -> None:
 
 def _resources(state: State, into: dict[str, float]) -> None:
     """What the agent has and what its executors use of it, revocable resources apart."""
-    total = Resources.of(state.info.resources)
     used: Quantities = {}
     revocable_used: Quantities = {}
     for executor in state.executors():
         add_quantities(used, executor.resources.non_revocable().quantities())
         add_quantities(revocable_used, executor.resources.revocable().quantities())
-    resource_gauges("slave", "", total.non_revocable().quantities(), used, into)
-    resource_gauges("slave", "_revocable", total.revocable().quantities(), revocable_used, into)
+    resource_gauges("slave", "", state.total.quantities(), used, into)
+    resource_gauges("slave", "_revocable", state.revocable.quantities(), revocable_used, into)

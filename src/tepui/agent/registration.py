@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from copy import copy
 
-from tepui.agent import executors, snapshots, updates
+from tepui.agent import executors, operations, oversubscription, snapshots, updates
 from tepui.agent.context import PING, Context
 from tepui.agent.events import Leave, LinkDown, LinkUp
 from tepui.agent.journal import AgentAdmitted
@@ -92,7 +92,9 @@ def welcome(context: Context, message: Welcome) -> None:
     context.ping_timeout_seconds = message.ping_timeout_seconds
     context.timers.set((PING, ""), context.now + message.ping_timeout_seconds)
     context.change("admitted", detail=f"{message.agent_id} by epoch {message.epoch}")
+    oversubscription.tell(context)
     updates.resend_all(context)
+    operations.resend_all(context)
 
 
 def set_agent_id(context: Context, agent_id: str) -> None:

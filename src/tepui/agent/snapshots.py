@@ -11,6 +11,7 @@ from copy import copy
 
 import msgspec
 
+from tepui.agent import operations
 from tepui.agent.context import Context
 from tepui.agent.history import without_data
 from tepui.agent.state import Executor, ExecutorKind, Framework, Task
@@ -66,7 +67,7 @@ def _send(context: Context, link: str) -> None:
 
 
 def _parts(context: Context) -> list[tuple[int, Snapshot]]:
-    """Parts with their lengths, in the order of frameworks, their executors, their tasks."""
+    """Parts with their lengths, in the order of resources, operations, frameworks, their executors, their tasks."""
     state = context.state
     parts = [Snapshot()]
     sizes = [0]
@@ -79,6 +80,10 @@ def _parts(context: Context) -> list[tuple[int, Snapshot]]:
         sizes[-1] += size
         return parts[-1]
 
+    for resource in state.checkpointed.messages():
+        part_for(resource).resources.append(resource)
+    for operation in operations.messages(state):
+        part_for(operation).operations.append(operation)
     for framework in state.frameworks.values():
         if framework.terminating:
             # Its updates are forgotten, so a master that does not know it could never be rid of its tasks.

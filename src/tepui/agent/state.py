@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
+from tepui.agent.volumes import VolumeDirectory, VolumeLink
+from tepui.model.link import ApplyOperation
 from tepui.model.resources import Resources
 from tepui.model.task_states import TERMINAL_STATES
 from tepui.model.v1.mesos import (
@@ -27,6 +29,8 @@ from tepui.model.v1.mesos import (
     FrameworkInfo,
     KillPolicy,
     MasterInfo,
+    Offer,
+    OperationStatus,
     TaskInfo,
     TaskState,
     TaskStatus,
@@ -104,6 +108,8 @@ class Task:
     """What its updates carry as container_status, when the agent runs it."""
     ending: Ending | None = None
     """Why its run was told to end. None: it ends by itself."""
+    volumes: tuple[VolumeLink, ...] = ()
+    """The persistent volumes among its resources."""
 
     @property
     def framework_id(self) -> str:
@@ -152,6 +158,8 @@ class Executor:
     kind: ExecutorKind = ExecutorKind.CUSTOM
     live_runs: int = 0
     """How many of its tasks' runs the agent has started and not seen to end."""
+    volumes: tuple[VolumeLink, ...] = ()
+    """The persistent volumes among its own resources."""
 
     @property
     def framework_id(self) -> str:
@@ -186,6 +194,34 @@ class Framework:
         """Current runs, then ended ones with unacknowledged updates."""
         yield from self.executors.values()
         yield from self.ended_executors.values()
+
+
+@dataclass(slots=True, eq=False)
+class HeldOperation:
+    """An operation on the agent's resources whose status nobody has acknowledged."""
+
+    operation_uuid: bytes
+    framework_id: str
+    info: Offer.Operation
+    status: OperationStatus
+    """Terminal, with the uuid that its acknowledgement names."""
+    retry_level: int = -1
+    """How often its status was sent, as an index of the back-off; -1: not sent yet."""
+
+
+@dataclass(slots=True, eq=False)
+class ApplyingOperation:
+    """The operation that is being applied; while there is one, nothing else is heard over the link but pings."""
+
+    message: ApplyOperation
+    link: str | None
+    """Over which it came."""
+    status: OperationStatus
+    """What is to be said at the end."""
+    total: Resources | None = None
+    """What the agent will have; None when the operation changes nothing."""
+    doomed: dict[str, VolumeDirectory] = field(default_factory=dict)
+    """Directories of volumes that it destroys, as those of `State.doomed_volumes`."""
 
 
 @dataclass(slots=True, eq=False)
@@ -242,9 +278,26 @@ class State:
     """The tasks that the agent itself runs, by the container id of the run, until it has ended."""
     sessions: dict[str, Executor] = field(default_factory=dict)
     """The open streams of executors."""
+    total: Resources = Resources.NONE
+    """All that the agent has: what it was started with, changed by what is checkpointed."""
+    checkpointed: Resources = Resources.NONE
+    """All that is dynamically reserved, and all persistent volumes: part of the total."""
+    revocable: Resources = Resources.NONE
+    """What it lends beyond its total."""
+    applying: ApplyingOperation | None = None
+    operations: dict[bytes, HeldOperation] = field(default_factory=dict)
+    """Those with an id whose status is not acknowledged, by uuid, oldest first."""
+    settled_operations: OrderedDict[bytes, OperationStatus] = field(default_factory=OrderedDict)
+    """What became of the newest of the others, for a master that asks again; without uuids."""
+    doomed_volumes: dict[str, VolumeDirectory] = field(default_factory=dict)
+    """Directories of destroyed volumes that are not erased yet, by the names under which they wait for it."""
     drain_config: DrainConfig | None = None
     drain_start_time: float | None = None
     counters: Counters = field(default_factory=Counters)
+
+    def __post_init__(self) -> None:
+        if not self.total:
+            self.total = Resources.of(self.info.resources)
 
     def executors(self) -> Iterator[Executor]:
         """All that are not history."""

@@ -13,9 +13,10 @@ from copy import copy
 from math import isfinite
 
 from tepui.agent.context import Context
+from tepui.agent.events import UnlinkVolumes
 from tepui.agent.history import end_task
 from tepui.agent.journal import JournalRecord, UpdateAcknowledged, UpdateReceived
-from tepui.agent.state import Executor, Framework, Task
+from tepui.agent.state import Executor, ExecutorKind, Framework, Task
 from tepui.model.link import Acknowledge, StatusUpdate
 from tepui.model.shell import SendLink
 from tepui.model.task_states import TERMINAL_STATES
@@ -150,8 +151,11 @@ def enter(context: Context, task: Task, state: TaskState) -> None:
         alive[state] = alive.get(state, 0) + 1
         return
     counters.tasks_ended[state] += 1
-    if task.executor is not None:
-        task.executor.resources -= task.resources
+    executor = task.executor
+    if executor is not None:
+        executor.resources -= task.resources
+        if task.volumes and task.delivered and executor.kind is ExecutorKind.CUSTOM:
+            context.effects.append(UnlinkVolumes(executor.directory, task.volumes))
 
 
 def forward(context: Context, task: Task) -> None:

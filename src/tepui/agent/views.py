@@ -1,7 +1,7 @@
 """What operators read through the agent's v1 API: answers built from the records, which they never change.
 
-Only GET_LOGGING_LEVEL, LIST_FILES and READ_FILE are not here: the shell knows those. Operations and resource providers
-have no records yet, so that they read as Mesos shows them when there are none.
+Only GET_LOGGING_LEVEL, LIST_FILES and READ_FILE are not here: the shell knows those. Resource providers have no
+records, so that they read as Mesos shows them when there are none.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 
+from tepui.agent import operations
 from tepui.agent.metrics import Reading, snapshot
 from tepui.agent.state import Executor, ExecutorKind, ExecutorState, Framework, State, Task
 from tepui.model import operators
@@ -237,8 +238,9 @@ def _agent(reading: Reading) -> Response:
     )
 
 
-def _operations(_: Reading) -> Response:
-    return Response(type=Answer.GET_OPERATIONS, get_operations=Response.GetOperations())
+def _operations(reading: Reading) -> Response:
+    held = operations.messages(reading.state)
+    return Response(type=Answer.GET_OPERATIONS, get_operations=Response.GetOperations(operations=held))
 
 
 def _resource_providers(_: Reading) -> Response:

@@ -136,6 +136,16 @@ class OperationUpdate(LinkMessage, kw_only=True):
     status: OperationStatus
 
 
+class Oversubscribed(LinkMessage, kw_only=True):
+    """What the agent lends beyond its own resources, in place of what it said before; nothing at the start of a link.
+
+    Sent after the welcome unless it lends nothing, and whenever it changes.
+    """
+
+    resources: list[Resource] = []
+    """All revocable."""
+
+
 class Pong(LinkMessage, kw_only=True):
     """The answer to a `Ping`."""
 
@@ -275,7 +285,17 @@ class Shutdown(LinkMessage, kw_only=True):
     why: str
 
 
-FromAgent = Hello | Snapshot | StatusUpdate | ExecutorMessage | ExecutorExited | OperationUpdate | Pong | Unregister
+FromAgent = (
+    Hello
+    | Snapshot
+    | StatusUpdate
+    | ExecutorMessage
+    | ExecutorExited
+    | OperationUpdate
+    | Oversubscribed
+    | Pong
+    | Unregister
+)
 FromMaster = (
     Welcome
     | Refused
