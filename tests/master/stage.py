@@ -604,12 +604,12 @@ class Stage:
         if call.type is kinds.TEARDOWN:
             name = FrameworkID(value=self.own(options["framework"]))
             call.teardown = master.Call.Teardown(framework_id=name)
-        self.do(OperatorCall(1, words[0], options.get("principal"), call))
+        self.do(OperatorCall(1, words[0], options.get("principal"), merged(call, options.get("json"))))
 
     def do_legacy(self, rest: str) -> None:
         words, options = parse(rest)
         form = {"frameworkId": self.own(options["framework"])} if "framework" in options else {}
-        self.do(LegacyCall(1, None, words[0], words[1], {}, form))
+        self.do(LegacyCall(1, None, words[0], words[1], {}, form, options.get("path", "")))
 
     def do_extension(self, rest: str) -> None:
         """`extension NAME [key=value ...]`: ids may leave the master's name out."""

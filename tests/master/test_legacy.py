@@ -58,7 +58,7 @@ def test_an_empty_cluster(endpoint: str, body: str) -> None:
 
 def test_weights_and_the_roles_above_weighted_ones() -> None:
     world = cluster.empty()
-    world.config = cluster.config(weights={"a/b": 2.5})
+    world.state.weights = {"a/b": 2.5}
     assert get(world, "weights") == b'[{"weight":2.5,"role":"a/b"}]'
     assert b'{"name":"a","weight":1.0,' in get(world, "roles")
     assert b'{"name":"a/b","weight":2.5,' in get(world, "roles")
@@ -170,9 +170,6 @@ def test_what_changes_something_says_so() -> None:
     for method, endpoint in (
         ("POST", "reserve"),
         ("POST", "create-volumes"),
-        ("PUT", "weights"),
-        ("DELETE", "quota"),
-        ("POST", "quota"),
         ("POST", "machine/down"),
         ("POST", "maintenance/schedule"),
     ):
@@ -232,7 +229,8 @@ def test_the_recorded_cluster_reads_as_recorded(
 
 @reading.needs_captures
 def test_the_recorded_roles_read_as_recorded() -> None:
-    world = recorded.rebuild("oper-12-get-agents", "oper-11-get-state", weights={"test": 2.5, "quotarole": 1.0})
+    world = recorded.rebuild("oper-12-get-agents", "oper-11-get-state")
+    world.state.weights = {"test": 2.5, "quotarole": 1.0}
     without = frozenset({"offered", "resources"})
     body = recorded.body("legacy-busy-06-master-roles")
     assert recorded.normal(get(world, "roles"), without) == recorded.normal(body, without)

@@ -99,7 +99,7 @@ def test_agents_and_frameworks_that_are_away() -> None:
 
 def test_weights_that_are_set() -> None:
     world = cluster.small()
-    world.config = cluster.config(weights={"test": 2.5, "a/b": 0.5})
+    world.state.weights = {"test": 2.5, "a/b": 0.5}
     assert ask(world, "GET_WEIGHTS") == (
         b'{"type":"GET_WEIGHTS","get_weights":{"weight_infos":'
         b'[{"weight":0.5,"role":"a/b"},{"weight":2.5,"role":"test"}]}}'

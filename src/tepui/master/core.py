@@ -26,10 +26,12 @@ from tepui.master import (
     messages,
     offers,
     operator,
+    quota,
     reconcile,
     stories,
     streams,
     tasks,
+    weights,
 )
 from tepui.master.config import MasterConfig
 from tepui.master.context import HEARTBEATS, OFFERS, PINGS, RECOVERY, Context, Link
@@ -105,8 +107,10 @@ class MasterCore:
             Tick: self._tick,
             AllocationTook: self._allocation_took,
         }
+        weights.recover(self.context, registry)
         if registry is not None:
             agents.recover(self.context, registry)
+            quota.recover(self.context, registry)
 
     @property
     def metrics(self) -> Metrics:

@@ -39,7 +39,7 @@ class LegacyCall(Event):
     """A request to a legacy JSON endpoint that needs the core, such as `/state` or `/teardown`.
 
     `endpoint` is its short name (`state`, `state-summary`, `slaves`, ...); `query` and `form` hold the first value of
-    each parameter.
+    each parameter; `path` is the whole path in its long form (`/master/quota/eng`).
     """
 
     request: int
@@ -48,6 +48,7 @@ class LegacyCall(Event):
     endpoint: str
     query: dict[str, str]
     form: dict[str, str]
+    path: str = ""
 
 
 class LinkOpened(Event):

@@ -14,6 +14,7 @@ from tepui.model.metrics import resource_gauges, tasks_metric
 from tepui.model.quantities import Quantities, add_quantities
 from tepui.model.resources import Resources
 from tepui.model.v1.mesos import TaskState
+from tepui.model.v1.quota import QuotaConfig
 from tepui.model.values import as_float
 
 _ALLOCATOR_RESOURCES = ("cpus", "mem", "disk")
@@ -65,7 +66,7 @@ def snapshot(reading: Reading) -> dict[str, float]:
     _agents(state, into)
     _resources(state, used, into)
     _frameworks(state, into)
-    _quota(state, used, config.weights, into)
+    _quota(state, used, into)
     _allocator(reading.allocator, into)
     if config.per_framework_metrics:
         for framework in (*state.completed_frameworks.values(), *state.frameworks.values()):
@@ -136,11 +137,14 @@ def _allocator(numbers: AllocatorNumbers, into: dict[str, float]) -> None:
         into[f"allocator/mesos/offer_filters/roles/{role}/active"] = float(filters.get(role, 0))
 
 
-def _quota(state: State, used: Mapping[str, Resources], weights: Mapping[str, float], into: dict[str, float]) -> None:
+def _quota(state: State, used: Mapping[str, Resources], into: dict[str, float]) -> None:
     """What roles consume of their quota, whether they have one or not; the empty name stands for all together."""
     consumed: Quantities = {}
-    for role, sums in role_sums(state, weights, used).items():
+    for role, sums in role_sums(state, used).items():
         _consumed(role, sums.consumed, into)
+        config = state.quota.get(role)
+        if config is not None:
+            _configured(config, sums.held(), into)
         if "/" not in role:
             add_quantities(consumed, sums.consumed)
     _consumed("", consumed, into)
@@ -149,6 +153,15 @@ def _quota(state: State, used: Mapping[str, Resources], weights: Mapping[str, fl
 def _consumed(role: str, consumed: Quantities, into: dict[str, float]) -> None:
     for name, amount in consumed.items():
         into[f"allocator/mesos/quota/roles/{role}/resources/{name}/consumed"] = as_float(amount)
+
+
+def _configured(config: QuotaConfig, held: Quantities, into: dict[str, float]) -> None:
+    """A role's quota, and what it holds of what that names."""
+    prefix = f"allocator/mesos/quota/roles/{config.role}/resources"
+    for word, scalars in (("guarantee", config.guarantees), ("limit", config.limits)):
+        for name, scalar in scalars.items():
+            into[f"{prefix}/{name}/{word}"] = scalar.value
+            into[f"{prefix}/{name}/offered_or_allocated"] = as_float(held.get(name, 0))
 
 
 def _framework(framework: Framework, into: dict[str, float]) -> None:

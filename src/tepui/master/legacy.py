@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 
 from tepui.master.gauges import Reading, snapshot
 from tepui.master.state import Agent, Framework, Offer, State, Task
-from tepui.master.sums import offered, role_sums, used_by, used_on
-from tepui.master.views import weight_infos
+from tepui.master.sums import RoleSums, offered, role_sums, used_by, used_on
+from tepui.master.views import quota_status, weight_infos
 from tepui.model.legacy import Object, Objects, attributes_object, labels_array, version_object
 from tepui.model.operators import agent_pid, capabilities, time_info
 from tepui.model.quantities import Quantities
 from tepui.model.resources import ReservationForm, Resources
-from tepui.model.v1.mesos import AgentInfo, MasterInfo, TaskState
+from tepui.model.v1.mesos import AgentInfo, MasterInfo, TaskState, Value
+from tepui.model.v1.quota import QuotaConfig
 from tepui.model.values import as_float
 
 TASKS_LIMIT_DEFAULT = 100
@@ -365,22 +366,36 @@ def _whole_number(text: str | None, default: int) -> int:
 
 
 def _roles(reading: Reading, _: _Query) -> Object:
-    weights = reading.config.weights
+    weights, quota = reading.state.weights, reading.state.quota
     return {
         "roles": [
             {
                 "name": name,
                 "weight": weights.get(name, 1.0),
-                "quota": {"role": name, "guarantee": {}, "limit": {}, "consumed": _amounts(sums.consumed)},
+                "quota": _role_quota(name, quota.get(name), sums),
                 "resources": _amounts(sums.held()),
                 "allocated": _amounts(sums.allocated),
                 "offered": _amounts(sums.offered),
                 "reserved": _amounts(sums.reserved),
                 "frameworks": sums.frameworks,
             }
-            for name, sums in role_sums(reading.state, weights).items()
+            for name, sums in role_sums(reading.state).items()
         ]
     }
+
+
+def _role_quota(role: str, config: QuotaConfig | None, sums: RoleSums) -> Object:
+    config = config or QuotaConfig(role=role)
+    return {
+        "role": role,
+        "guarantee": _scalars(config.guarantees),
+        "limit": _scalars(config.limits),
+        "consumed": _amounts(sums.consumed),
+    }
+
+
+def _scalars(scalars: Mapping[str, Value.Scalar]) -> dict[str, float]:
+    return {name: scalar.value for name, scalar in scalars.items()}
 
 
 def _amounts(quantities: Quantities) -> dict[str, float]:
@@ -401,6 +416,12 @@ def _weights(reading: Reading, _: _Query) -> list[Any]:
 
 def _metrics(reading: Reading, _: _Query) -> Object:
     return snapshot(reading)
+
+
+def _quota(reading: Reading, _: _Query) -> Object:
+    """As GET_QUOTA, but without what would be empty."""
+    status = quota_status(reading.state)
+    return {"infos": status.infos, "configs": status.configs} if status.configs else {}
 
 
 def _nothing_set(_: Reading, __: _Query) -> Object:
@@ -446,7 +467,7 @@ _READ: dict[str, Callable[[Reading, _Query], object]] = {
     "flags": _flags,
     "version": _version,
     "weights": _weights,
-    "quota": _nothing_set,
+    "quota": _quota,
     "maintenance/schedule": _nothing_set,
     "maintenance/status": _nothing_set,
     "metrics/snapshot": _metrics,
@@ -459,8 +480,6 @@ _CHANGED_BY: dict[str, dict[str, str]] = {
     "unreserve": {"POST": "Unreserving resources by an operator"},
     "create-volumes": {"POST": "Creating volumes by an operator"},
     "destroy-volumes": {"POST": "Destroying volumes by an operator"},
-    "weights": {"PUT": "Changing weights"},
-    "quota": {"POST": "Setting quota", "DELETE": "Removing quota"},
     "maintenance/schedule": {"POST": "Scheduling maintenance"},
     "machine/down": {"POST": "Taking machines down for maintenance"},
     "machine/up": {"POST": "Bringing machines up after maintenance"},

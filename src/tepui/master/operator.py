@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tepui.master import frameworks, legacy, streams, views
+from collections.abc import Callable
+
+from tepui.master import frameworks, legacy, quota, streams, views, weights
 from tepui.master.context import Context
 from tepui.master.events import LegacyCall, OperatorCall
 from tepui.master.state import Framework
@@ -11,7 +13,6 @@ from tepui.model.v1.master import Call
 _Type = Call.Type
 
 _FEATURES: dict[Call.Type, str] = {
-    _Type.UPDATE_WEIGHTS: "Changing weights",
     _Type.RESERVE_RESOURCES: "Dynamic reservation",
     _Type.UNRESERVE_RESOURCES: "Dynamic reservation",
     _Type.CREATE_VOLUMES: "Persistent volumes",
@@ -24,9 +25,6 @@ _FEATURES: dict[Call.Type, str] = {
     _Type.DRAIN_AGENT: "Draining agents",
     _Type.DEACTIVATE_AGENT: "Deactivating agents",
     _Type.REACTIVATE_AGENT: "Deactivating agents",
-    _Type.UPDATE_QUOTA: "Quota",
-    _Type.SET_QUOTA: "Quota",
-    _Type.REMOVE_QUOTA: "Quota",
     _Type.MARK_AGENT_GONE: "Marking agents gone",
 }
 """Features that this version does not have."""
@@ -45,6 +43,10 @@ def call(context: Context, event: OperatorCall) -> None:
         else:
             _teardown(context, event.request, event.principal, framework)
         return
+    change = None if kind is None else _CHANGES.get(kind)
+    if change is not None:
+        change(context, event)
+        return
     answer = views.answer(context, event.call)
     if answer is not None:
         context.answer(event.request, 200, answer)
@@ -54,8 +56,41 @@ def call(context: Context, event: OperatorCall) -> None:
         context.answer(event.request, 501, "")
 
 
+def _update_weights(context: Context, event: OperatorCall) -> None:
+    if event.call.update_weights is not None:
+        weights.update(context, event.request, event.principal, event.call.update_weights.weight_infos)
+
+
+def _update_quota(context: Context, event: OperatorCall) -> None:
+    wanted = event.call.update_quota
+    if wanted is not None:
+        quota.update(context, event.request, event.principal, wanted.quota_configs, bool(wanted.force))
+
+
+def _set_quota(context: Context, event: OperatorCall) -> None:
+    if event.call.set_quota is not None:
+        quota.set_(context, event.request, event.principal, event.call.set_quota.quota_request)
+
+
+def _remove_quota(context: Context, event: OperatorCall) -> None:
+    if event.call.remove_quota is not None:
+        quota.remove(context, event.request, event.principal, event.call.remove_quota.role)
+
+
+_CHANGES: dict[Call.Type, Callable[[Context, OperatorCall], None]] = {
+    _Type.UPDATE_WEIGHTS: _update_weights,
+    _Type.UPDATE_QUOTA: _update_quota,
+    _Type.SET_QUOTA: _set_quota,
+    _Type.REMOVE_QUOTA: _remove_quota,
+}
+"""Calls whose members the shell has checked to be there."""
+
+
 def legacy_call(context: Context, event: LegacyCall) -> None:
     """Answer a request to a legacy endpoint."""
+    if event.endpoint == "quota" and event.method == "DELETE":
+        quota.remove_at(context, event.request, event.principal, event.path)
+        return
     if event.endpoint == "teardown":
         framework = legacy.torn_down(context.state, event.form)
         if isinstance(framework, Framework):

@@ -120,6 +120,20 @@ class OfferRemoved(Record):
     why: str
 
 
+class QuotaUpdated(Record):
+    """An operator changed the quota of a role; the amounts are text, and `{}` is none."""
+
+    role: str
+    guarantees: str
+    limits: str
+
+
+class WeightsUpdated(Record):
+    """An operator changed weights: `role=weight, ...`."""
+
+    weights: str
+
+
 class Log(records.Log[Record]):
     """The newest records of a master."""
 

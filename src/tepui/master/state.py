@@ -22,6 +22,7 @@ from tepui.model.v1.mesos import (
     TaskState,
     TaskStatus,
 )
+from tepui.model.v1.quota import QuotaConfig
 from tepui.model.v1.scheduler import OfferConstraints
 
 
@@ -179,3 +180,11 @@ class State:
     """Framework ids by their open stream."""
     operator_streams: OrderedDict[str, str | None] = field(default_factory=OrderedDict)
     """Open operator streams, oldest first, with their principal."""
+    quota: dict[str, QuotaConfig] = field(default_factory=dict)
+    """What holds, by role; roles without quota are not here."""
+    wanted_quota: dict[str, QuotaConfig] = field(default_factory=dict)
+    """What holds once everything that is being stored is stored."""
+    weights: dict[str, float] = field(default_factory=dict)
+    """By role; 1 for others."""
+    unstored_weights: dict[str, float] = field(default_factory=dict)
+    """Those of the flag while the registry has none."""

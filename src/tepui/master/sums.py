@@ -87,10 +87,9 @@ class RoleSums:
         return result
 
 
-def role_sums(
-    state: State, weights: Mapping[str, float], used: Mapping[str, Resources] | None = None
-) -> dict[str, RoleSums]:
-    """All known roles by name, sorted: those that are subscribed to, reserved for or weighted, and those above them.
+def role_sums(state: State, used: Mapping[str, Resources] | None = None) -> dict[str, RoleSums]:
+    """All known roles by name, sorted: those that are subscribed to, reserved for, weighted or have quota, and those
+    above them.
 
     `used` is what is used on each agent, if the caller has summed it up already.
     """
@@ -104,7 +103,7 @@ def role_sums(
             found = lines[role] = tuple(roles.setdefault(name, RoleSums()) for name in (role, *ancestors(role)))
         return found
 
-    for role in weights:
+    for role in (*state.weights, *state.quota):
         line(role)
     for framework in state.frameworks.values():
         for role in framework.roles:

@@ -1,7 +1,7 @@
 """What operators read through the v1 API: answers built from the master's records, which they never change.
 
 The builders of one task, agent, framework or executor serve the operator's event stream too. Only GET_LOGGING_LEVEL,
-LIST_FILES and READ_FILE are not here: the shell knows those. Operations, quota and maintenance have no records yet, so
+LIST_FILES and READ_FILE are not here: the shell knows those. Operations and maintenance have no records yet, so
 that they read as Mesos shows them when nothing is set.
 """
 
@@ -26,7 +26,7 @@ from tepui.model.v1.mesos import (
     Value,
     WeightInfo,
 )
-from tepui.model.v1.quota import QuotaStatus
+from tepui.model.v1.quota import QuotaInfo, QuotaStatus
 from tepui.model.v1.scheduler import OfferConstraints
 from tepui.model.values import as_float
 
@@ -211,7 +211,7 @@ def _tasks(reading: Reading) -> Response:
 
 
 def _roles(reading: Reading) -> Response:
-    weights = reading.config.weights
+    weights = reading.state.weights
     roles = [
         Role(
             name=name,
@@ -219,7 +219,7 @@ def _roles(reading: Reading) -> Response:
             frameworks=[FrameworkID(value=framework_id) for framework_id in sums.frameworks],
             resources=_scalars(sorted(sums.held().items())),
         )
-        for name, sums in role_sums(reading.state, weights).items()
+        for name, sums in role_sums(reading.state).items()
     ]
     return Response(type=Answer.GET_ROLES, get_roles=Response.GetRoles(roles=roles))
 
@@ -239,7 +239,7 @@ def _weights(reading: Reading) -> Response:
 
 
 def weight_infos(reading: Reading) -> list[WeightInfo]:
-    return [WeightInfo(weight=weight, role=role) for role, weight in sorted(reading.config.weights.items())]
+    return [WeightInfo(weight=weight, role=role) for role, weight in sorted(reading.state.weights.items())]
 
 
 def _master(reading: Reading) -> Response:
@@ -256,8 +256,23 @@ def _operations(_: Reading) -> Response:
     return Response(type=Answer.GET_OPERATIONS, get_operations=Response.GetOperations())
 
 
-def _quota(_: Reading) -> Response:
-    return Response(type=Answer.GET_QUOTA, get_quota=Response.GetQuota(status=QuotaStatus()))
+def _quota(reading: Reading) -> Response:
+    return Response(type=Answer.GET_QUOTA, get_quota=Response.GetQuota(status=quota_status(reading.state)))
+
+
+def quota_status(state: State) -> QuotaStatus:
+    """The quota of all roles that have any, by role; the guarantees also in the older form."""
+    configs = [config for _, config in sorted(state.quota.items())]
+    infos = [
+        QuotaInfo(
+            role=config.role,
+            guarantee=[
+                Resource(name=name, type=Value.Type.SCALAR, scalar=scalar) for name, scalar in config.guarantees.items()
+            ],
+        )
+        for config in configs
+    ]
+    return QuotaStatus(infos=infos, configs=configs)
 
 
 def _maintenance_status(_: Reading) -> Response:

@@ -1,14 +1,22 @@
-"""The master's legacy JSON endpoints: which there are, at which paths and by which methods; the core answers them."""
+"""The master's legacy JSON endpoints: which there are, at which paths and by which methods; the core answers them.
+
+What has a twin in the v1 API (`POST /quota` is SET_QUOTA, `PUT /weights` UPDATE_WEIGHTS) reaches the core as that call.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from tepui.master.events import LegacyCall
+from tepui.master.events import LegacyCall, OperatorCall
 from tepui.model.shell import Event
+from tepui.model.v1.master import Call
+from tepui.model.v1.mesos import WeightInfo
+from tepui.model.v1.quota import QuotaRequest
 from tepui.server.endpoints import Handler, read_form, read_query
 from tepui.server.exchange import Exchange
 from tepui.transport.hot import HotRequest
+from tepui.wire.errors import DecodeError
+from tepui.wire.json import convert_json, parse_json
 
 _ANY = ("state", "state-summary", "slaves", "frameworks", "tasks", "roles", "flags")
 """Read endpoints: Mesos answers them whatever the method."""
@@ -60,13 +68,69 @@ class LegacyApi:
             query = read_query(request)
             if query is None:
                 return
+            read = _CALLS.get((request.method, endpoint))
+            if read is not None:
+                call = read(request)
+                if call is not None:
+                    self._post(OperatorCall(self._exchange.wait(request), "", None, call))
+                return
             form = read_form(request) if request.method == "POST" and endpoint in _FORMS else {}
             if form is None:
                 return
             number = self._exchange.wait(request, jsonp=query.get("jsonp"))
-            self._post(LegacyCall(number, None, request.method, endpoint, query, form))
+            path = "/master/" + request.path.removeprefix("/master").removeprefix("/")
+            self._post(LegacyCall(number, None, request.method, endpoint, query, form, path))
 
         return handle
 
 
 _FORMS = frozenset({"teardown", "reserve", "unreserve", "create-volumes", "destroy-volumes"})
+
+BODY_CHARACTERS_MAX = 1000
+"""So much of a body that cannot be read is quoted in the answer."""
+
+
+def _quota_call(request: HotRequest) -> Call | None:
+    """`POST /quota`; None after answering that the body is no quota request."""
+    quoted = _quoted(request)
+    try:
+        value = parse_json(request.body)
+        if not isinstance(value, dict):
+            raise DecodeError("Unexpected JSON type parsed")
+    except DecodeError as error:
+        request.answer_text(400, f"Failed to parse set quota request JSON '{quoted}': {error}")
+        return None
+    try:
+        wanted = convert_json(QuotaRequest, value)
+    except DecodeError as error:
+        request.answer_text(400, f"Failed to validate set quota request JSON '{quoted}': {error}")
+        return None
+    return Call(type=Call.Type.SET_QUOTA, set_quota=Call.SetQuota(quota_request=wanted))
+
+
+def _weights_call(request: HotRequest) -> Call | None:
+    """`PUT /weights`; None after answering that the body is no list of weights."""
+    quoted = _quoted(request)
+    try:
+        value = parse_json(request.body)
+        if not isinstance(value, list):
+            raise DecodeError("Unexpected JSON type parsed")
+    except DecodeError as error:
+        request.answer_text(400, f"Failed to parse update weights request JSON '{quoted}': {error}")
+        return None
+    try:
+        infos = [convert_json(WeightInfo, entry) for entry in value]
+    except DecodeError as error:
+        request.answer_text(400, f"Failed to convert weights JSON array to protobuf '{quoted}': {error}")
+        return None
+    return Call(type=Call.Type.UPDATE_WEIGHTS, update_weights=Call.UpdateWeights(weight_infos=infos))
+
+
+def _quoted(request: HotRequest) -> str:
+    return request.body[: 4 * BODY_CHARACTERS_MAX].decode("utf-8", "replace")[:BODY_CHARACTERS_MAX]
+
+
+_CALLS: dict[tuple[str, str], Callable[[HotRequest], Call | None]] = {
+    ("POST", "quota"): _quota_call,
+    ("PUT", "weights"): _weights_call,
+}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -31,6 +32,7 @@ Mesos's grammar is parsed in Python, at some megabytes a second: nobody shall ho
 """
 
 Message = TypeVar("Message", bound=WireMessage)
+Read = TypeVar("Read")
 
 _decoders: dict[type, tuple[Any, tuple[bytes, ...]]] = {}
 _encoder = msgspec.json.Encoder()
@@ -68,6 +70,27 @@ def decode_json(message_type: type[Message], data: bytes) -> Message:
         except (msgspec.MsgspecError, ValueError, RecursionError):
             pass
     return _decode_generically(message_type, data)
+
+
+def parse_json(data: bytes) -> object:
+    """The plain data of a legacy endpoint's JSON body. Raises `DecodeError` that only says what is wrong with it."""
+    return _or_why(lambda: _parse(data))
+
+
+def convert_json(message_type: type[Message], value: object) -> Message:
+    """The message that plain data stands for. Raises `DecodeError` that only says what is wrong with it."""
+    return _or_why(lambda: coerce(message_type, value))
+
+
+def _or_why(read: Callable[[], Read]) -> Read:
+    try:
+        return read()
+    except (JsonError, CoercionError) as error:
+        raise DecodeError(str(error)) from None
+    except OverflowError:
+        raise DecodeError("Value out of range") from None
+    except RecursionError:
+        raise DecodeError("nested too deep") from None
 
 
 def _add_decoder(message_type: type[Message]) -> tuple[Any, tuple[bytes, ...]]:
