@@ -45,13 +45,13 @@ def create_sandbox(
     is whoever this process is. Raises SandboxError.
     """
     path = sandbox_path(work_dir, agent_id, framework_id, executor_id, container_id)
-    owner = _owner(user)
+    owner = owner_of(user)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         runs = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            os.close(_make_directory(runs, container_id, SANDBOX_MODE, owner))
-            _link(runs, LATEST, container_id)
+            os.close(make_directory(runs, container_id, SANDBOX_MODE, owner))
+            make_link(runs, LATEST, container_id)
         finally:
             os.close(runs)
     except OSError as error:
@@ -68,7 +68,7 @@ def create_nested_sandbox(sandbox: Path, container_id: str, task_id: str, *, use
     """
     _check_name(container_id)
     _check_name(task_id)
-    owner = _owner(user)
+    owner = owner_of(user)
     path = sandbox / "containers" / container_id
     descriptors: list[int] = []
     try:
@@ -81,10 +81,10 @@ def create_nested_sandbox(sandbox: Path, container_id: str, task_id: str, *, use
             if outer_owner != owner:
                 mode |= stat.S_IXOTH
                 os.fchmod(descriptors[0], mode)
-        descriptors.append(_make_directory(descriptors[0], "containers", mode, outer_owner))
-        descriptors.append(_make_directory(descriptors[1], container_id, SANDBOX_MODE, owner))
-        descriptors.append(_make_directory(descriptors[0], "tasks", SANDBOX_MODE, outer_owner))
-        _link(descriptors[3], task_id, str(path))
+        descriptors.append(make_directory(descriptors[0], "containers", mode, outer_owner))
+        descriptors.append(make_directory(descriptors[1], container_id, SANDBOX_MODE, owner))
+        descriptors.append(make_directory(descriptors[0], "tasks", SANDBOX_MODE, outer_owner))
+        make_link(descriptors[3], task_id, str(path))
     except OSError as error:
         raise SandboxError(f"Cannot make the sandbox '{path}': {error.strerror}") from None
     finally:
@@ -98,8 +98,8 @@ def _check_name(name: str) -> None:
         raise SandboxError(f"The id {name!r} cannot be the name of a directory")
 
 
-def _owner(user: str | None) -> tuple[int, int] | None:
-    """None where nothing is to be changed."""
+def owner_of(user: str | None) -> tuple[int, int] | None:
+    """The user's ids; None where nothing is to be changed. Raises SandboxError."""
     if user is None or os.geteuid() != 0:
         return None
     try:
@@ -109,7 +109,7 @@ def _owner(user: str | None) -> tuple[int, int] | None:
     return entry.pw_uid, entry.pw_gid
 
 
-def _make_directory(parent: int, name: str, mode: int, owner: tuple[int, int] | None) -> int:
+def make_directory(parent: int, name: str, mode: int, owner: tuple[int, int] | None) -> int:
     """A descriptor of the directory, which may have been there already."""
     with suppress(FileExistsError):
         os.mkdir(name, mode, dir_fd=parent)
@@ -124,7 +124,7 @@ def _make_directory(parent: int, name: str, mode: int, owner: tuple[int, int] | 
     return descriptor
 
 
-def _link(directory: int, name: str, target: str) -> None:
+def make_link(directory: int, name: str, target: str) -> None:
     """Make or replace a link in one step: readers see the old one or the new one."""
     temporary = f".{name[:200]}.new"
     with suppress(FileNotFoundError):

@@ -7,11 +7,15 @@ largest moment. What begins and ends within one commit is never written.
 One commit a turn of the loop. It is written, not synced: that survives `kill -9` of the agent, and what a crash of the
 machine takes, it takes from the executors too. A file that SQLite cannot read is moved aside, with a warning: the runs
 that it told about are then unknown and are ended.
+
+Durable records (reservations, volumes, operations) have a journal of their own, which is *synced*: a commit returns
+when the disk has it. If that file cannot be read the agent does not start, because frameworks count on what is in it.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 from collections import deque
 from collections.abc import Sequence
@@ -23,13 +27,18 @@ from tepui.agent.journal import (
     AgentAdmitted,
     FrameworkForgotten,
     FrameworkKnown,
+    OperationForgotten,
+    OperationHeld,
     Record,
+    ResourcesCheckpointed,
     RunBegan,
     RunEnded,
     TaskEnded,
     TaskLaunched,
     UpdateAcknowledged,
     UpdateReceived,
+    VolumeDoomed,
+    VolumeForgotten,
 )
 
 log = logging.getLogger(__name__)
@@ -50,6 +59,15 @@ _decode = msgspec.msgpack.Decoder(Record).decode
 
 class JournalError(Exception):
     """The journal cannot be used; the text says why and what to do."""
+
+
+def _sync(folder: Path) -> None:
+    """Have the names of the folder's files on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class _Task:
@@ -75,12 +93,13 @@ class _Task:
 class Journal:
     """One agent's journal. Not to be shared between threads or processes."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, synced: bool = False) -> None:
         """Open the file or make it. Raises JournalError when it is there but is not ours to use."""
         self.path = path
+        self._synced = synced
         self._serial = 0
         self._singles: dict[str, int] = {}
-        """The row of the agent, of each framework, of each run."""
+        """The row of the agent, of each framework, run, operation, doomed volume, and of the resources."""
         self._tasks: dict[tuple[str, str], _Task] = {}
         self._inserts: dict[int, bytes] = {}
         self._deletes: list[tuple[int]] = []
@@ -94,6 +113,11 @@ class Journal:
         except (sqlite3.DatabaseError, msgspec.MsgspecError) as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise JournalError(f"The journal {path} cannot be opened: {error}.") from None
+            if synced:
+                raise JournalError(
+                    f"The journal {path} of reservations and volumes cannot be read: {error}. Restore the file, or "
+                    "move it away to give up what is reserved here."
+                ) from None
             aside = self._move_aside()
             log.warning("the journal %s cannot be read (%s); it was moved to %s and begun anew", path, error, aside)
             self._forget_everything()
@@ -108,7 +132,7 @@ class Journal:
             # Nobody else reads the file, and an exclusive lock spares the shared index of the write-ahead log.
             database.execute("PRAGMA locking_mode = EXCLUSIVE")
             database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = OFF")
+            database.execute(f"PRAGMA synchronous = {'FULL' if self._synced else 'OFF'}")
             database.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES_MAX}")
             (version,) = database.execute("PRAGMA user_version").fetchone()
             (application,) = database.execute("PRAGMA application_id").fetchone()
@@ -118,6 +142,8 @@ class Journal:
                 database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
                 database.execute("COMMIT")
+                if self._synced:
+                    _sync(self.path.parent)
             elif application != APPLICATION_ID:
                 raise JournalError(f"{self.path} is a database of another program; give the agent another work folder.")
             elif version > SCHEMA_VERSION:
@@ -248,12 +274,18 @@ class Journal:
                 name = f"framework {framework_id}"
             case RunBegan(run=run) | RunEnded(run=run):
                 name = f"run {run}"
+            case ResourcesCheckpointed():
+                name = "resources"
+            case OperationHeld(operation_uuid=uuid) | OperationForgotten(operation_uuid=uuid):
+                name = f"operation {uuid.hex()}"
+            case VolumeDoomed(trash=trash) | VolumeForgotten(trash=trash):
+                name = f"volume {trash}"
             case _:
                 raise TypeError(f"{type(record).__name__} is not a record of the journal")
         earlier = self._singles.pop(name, None)
         if earlier is not None:
             self._drop([earlier])
-        if isinstance(record, FrameworkForgotten | RunEnded):
+        if isinstance(record, FrameworkForgotten | RunEnded | OperationForgotten | VolumeForgotten):
             return False
         self._singles[name] = serial
         return True

@@ -90,6 +90,17 @@ def parse_resources(text: str, default_role: str = DEFAULT_ROLE) -> list[Resourc
     return resources
 
 
+def parse_revocable_resources(text: str) -> list[Resource]:
+    """What an agent lends beyond its own resources: unreserved scalars in either form of `parse_resources`, which are
+    revocable without saying so."""
+    resources = parse_resources(text)
+    for resource in resources:
+        if resource.type is not Value.Type.SCALAR or resource.reservations or resource.disk or resource.shared:
+            raise TextError(f"Bad resource '{resource.name}': only amounts that are not reserved can be revocable")
+        resource.revocable = Resource.RevocableInfo()
+    return resources
+
+
 def _parse_resource(piece: str, default_role: str) -> Resource:
     head, colon, value = piece.partition(":")
     if not colon or not head or not value:
