@@ -129,9 +129,19 @@ def _paths(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> lis
     return [Path(part) for text in given for part in text.split(",") if part]
 
 
+def _names(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> list[str]:
+    return [part for text in given for part in text.split(",") if part]
+
+
 @click.command()
 @click.option(
-    "-input", "--input", "inputs", metavar="PATH", multiple=True, callback=_paths, help="A file, or a folder."
+    "-input",
+    "--input",
+    "inputs",
+    metavar="PATH",
+    multiple=True,
+    callback=_names,
+    help="A file or a folder, here or at webhdfs://HOST:PORT/PATH.",
 )
 @click.option(
     "--manifest",
@@ -172,7 +182,7 @@ def _paths(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> lis
 @master_option
 def mapreduce(
     client: Client,
-    inputs: list[Path],
+    inputs: list[str],
     manifest: Path | None,
     output: Path,
     mapper: str | None,

@@ -12,7 +12,8 @@ import click
 
 from tepui.cli.errors import RefusedError
 from tepui.frameworks.mapreduce.driver import Driver, JobDescription, JobFailedError, Progress, Result
-from tepui.frameworks.mapreduce.splits import InputError, Range, find_files, make_splits, read_manifest
+from tepui.frameworks.mapreduce.inputs import find_input
+from tepui.frameworks.mapreduce.splits import InputError, Range, make_splits, read_manifest
 from tepui.frameworks.mapreduce.workspace import OutputError, Workspace
 from tepui.session.errors import SessionError
 from tepui.transport.loop import run
@@ -67,7 +68,7 @@ def describe(progress: Progress) -> str:
 def run_job(
     masters: str,
     description: JobDescription,
-    inputs: list[Path],
+    inputs: list[str],
     manifest: Path | None,
     output: Path,
     split_bytes: int,
@@ -76,7 +77,7 @@ def run_job(
     follower = _Follower()
     workspace: Workspace | None = None
     try:
-        ranges: list[Range] = [part for path in inputs for part in find_files(path)]
+        ranges: list[Range] = [part for name in inputs for part in find_input(name)]
         if manifest is not None:
             ranges += read_manifest(manifest)
         splits = make_splits(ranges, split_bytes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from tepui.frameworks.mapreduce.splits import InputError, Range, find_files, mak
 from tepui.frameworks.mapreduce.workspace import OutputError, Workspace
 from tests.cli.commands import Commands, environment
 from tests.conformance.cluster import Cluster, processes_of, wait_until
+from tests.frameworks.mapreduce.fake_webhdfs import FakeHdfs, running_hdfs
 from tests.scheduler.real import masters_of, running_cluster
 
 pytestmark = pytest.mark.xdist_group("mapreduce")
@@ -126,9 +128,8 @@ def test_maps_run_where_their_input_is(cluster: Cluster, tmp_path: Path) -> None
         path = tmp_path / f"{number}"
         path.write_text(f"{number}\n")
         ranges.append(Range(str(path), 0, path.stat().st_size, (f"host{number % 3 + 1}", f"nowhere{number}")))
-    result = run_job(
-        cluster, tmp_path / "out", ranges, reduces=0, mapper='echo "$(cat) $MESOS_SLAVE_ID"', locality_wait_seconds=60
-    )
+    mapper = 'echo "$(cat) $MESOS_SLAVE_ID"'
+    result = run_job(cluster, tmp_path / "out", ranges, 3, reduces=0, mapper=mapper, locality_wait_seconds=60)
     assert (result.progress.local_maps, result.progress.placed_maps) == (30, 30)
     agents = {entry["id"]: entry["hostname"] for entry in cluster.agent_entries()}
     lines = [path.read_text().split() for path in (tmp_path / "out").glob("part-*")]
@@ -331,3 +332,34 @@ def test_key_fields_decide_partition_and_order(cluster: Cluster, tmp_path: Path)
     homes = [{line[0] for line in part} for part in found]
     assert sum(map(len, homes)) == len(set.union(*homes)), "a station is in one part"
     assert sum(map(bool, homes)) > 1
+
+
+def test_input_in_hdfs_is_read_where_its_blocks_are(
+    cluster: Cluster, tmp_path: Path, programs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks end in the middle of lines and words. Files that may be listed but not read fail the job."""
+    monkeypatch.setenv("HADOOP_USER_NAME", "alice")
+    counts = odd_texts(tmp_path / "in", Random(11))
+    files = {f"/texts/{path.name}": path.read_bytes() for path in (tmp_path / "in").iterdir()}
+    commands = Commands(cluster)
+    job = ["mapreduce", "--cpus=0.5", "--mem=64", "-mapper", programs["mapper"], "-reducer", programs["reducer"]]
+    job += [f"-file={path}" for path in programs["files"]]
+    job += ["-D", "mapreduce.input.fileinputformat.split.maxsize=1000", "--locality-wait=60"]
+    with running_hdfs(FakeHdfs(files, users={"alice"})) as hdfs:
+        done = commands.run(*job, "-input", f"{hdfs.url}/texts", "-output", f"{tmp_path}/out")
+        assert done.returncode == 0, done
+        assert read_output(tmp_path / "out") == {word: b"%d" % count for word, count in counts.items()}
+        local, placed = re.search(r"maps at their input: (\d+) of (\d+)", done.stdout).groups()  # type: ignore[union-attr]
+        assert local == placed
+        assert int(placed) >= len(files) - 1
+        manifest = tmp_path / "manifest"
+        entry = {"path": f"webhdfs://bob@127.0.0.1:{hdfs.port}/texts/0.txt", "length": 10}
+        manifest.write_text(json.dumps(entry))
+        options = ["--manifest", f"{manifest}", "-output", f"{tmp_path}/none", "-Dmapreduce.map.maxattempts=1"]
+        done = commands.run(*job, *options)
+        assert done.returncode == 1
+        assert (
+            f"The input {entry['path']} cannot be read: 127.0.0.1:{hdfs.port} says AccessControlException"
+            in done.stderr
+        )
+        assert not (tmp_path / "none").exists()

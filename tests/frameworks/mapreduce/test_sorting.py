@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -94,6 +95,22 @@ def test_large_files_are_cut_and_tiny_ones_put_together_on_their_hosts() -> None
     large = sorted((part.offset, part.length) for split in splits for part in split.ranges if part.path == "/large")
     assert large == [(100, 834), (934, 834), (1768, 832)]
     assert len(splits) == 103
+
+
+def test_rests_on_many_hosts_are_put_together_where_they_have_one_in_common() -> None:
+    """As small files of HDFS are, three hosts each of ten: few tasks, each with a host that has all of its input, and
+    none with most of the work."""
+    random = Random(1)
+    tiny = [Range(f"/t{n}", 0, 10, tuple(sorted(random.sample("abcdefghij", 3)))) for n in range(3000)]
+    splits = make_splits(tiny, 1000)
+    assert sorted(part.path for split in splits for part in split.ranges) == sorted(part.path for part in tiny)
+    assert len(splits) <= 45, "30 would be the fewest"
+    for split in splits:
+        assert split.length <= 1000
+        assert split.hosts
+        assert all(set(split.hosts) <= set(part.hosts) for part in split.ranges)
+    shares = Counter(host for split in splits for host in split.hosts)
+    assert len(shares) == 10
 
 
 @pytest.mark.parametrize("line", ["{", "[]", '{"path": "a"}', '{"path": "/a"}', '{"path": "/a", "length": -1}'])

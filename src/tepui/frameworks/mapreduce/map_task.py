@@ -6,11 +6,12 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from tepui.frameworks.mapreduce.keys import Order, divide, make_order, make_partition
 from tepui.frameworks.mapreduce.sorting import READ_BYTES, Sorter, lines_of
-from tepui.frameworks.mapreduce.task import Task, main, run_program
+from tepui.frameworks.mapreduce.task import Task, TaskError, main, run_program
+from tepui.frameworks.mapreduce.webhdfs import WebHdfsError, is_webhdfs, open_file
 
 OUTPUT = "map-output"
 """The file in the sandbox that reducers read."""
@@ -21,12 +22,13 @@ def read_range(path: str, offset: int, length: int | None) -> Iterator[bytes]:
 
     A line belongs to the part in which it begins; so every line of a file that is cut anywhere is read once.
     """
-    with Path(path).open("rb") as file:
-        end = None if length is None else offset + length
-        if offset:
-            file.seek(offset - 1)
-            file.readline()  # the end of a line that began before, or just its newline
-        position = file.tell()
+    position = max(0, offset - 1)
+    end = None if length is None else offset + length
+    with open_at(path, position, None if end is None else end - position) as file:
+        while offset and (data := file.readline(READ_BYTES)):  # the end of a line that began before, or its newline
+            position += len(data)
+            if data.endswith(b"\n") or (end is not None and position >= end):
+                break
         last = b"\n"
         while end is None or position < end:
             data = file.read(READ_BYTES if end is None else min(READ_BYTES, end - position))
@@ -43,11 +45,23 @@ def read_range(path: str, offset: int, length: int | None) -> Iterator[bytes]:
                 yield b"\n"
 
 
+def open_at(path: str, offset: int, length: int | None) -> BinaryIO:
+    """A file of this machine, or one that WebHDFS serves, to be read from `offset` on."""
+    if is_webhdfs(path):
+        return open_file(path, offset, length)
+    file = Path(path).open("rb")  # noqa: SIM115 - the caller closes it
+    file.seek(offset)
+    return file
+
+
 def read_split(task: Task) -> Iterator[bytes]:
     for part in task.order["split"]:
-        for data in read_range(part["path"], part["offset"], part["length"]):
-            task.count("tepui,map input bytes", len(data))
-            yield data
+        try:
+            for data in read_range(part["path"], part["offset"], part["length"]):
+                task.count("tepui,map input bytes", len(data))
+                yield data
+        except WebHdfsError as error:
+            raise TaskError(f"The input {error}") from None
 
 
 def run(task: Task) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tepui.frameworks.mapreduce.webhdfs import SCHEMES
 
 SPLIT_BYTES_DEFAULT = 32 << 20
 RANGES_MAX = 1000
 """The parts of one split: tiny files share one."""
 MAPS_MAX = 100_000
-_HIDDEN = (".", "_")
+HIDDEN = (".", "_")
 """Files whose names begin so are no input: logs, marks of success, what is being written."""
 
 
@@ -23,7 +25,7 @@ class InputError(Exception):
 
 @dataclass(frozen=True)
 class Range:
-    """A part of a file, and hosts that have it; no hosts: it is the same everywhere."""
+    """A part of a file, and hosts that have it; no hosts: it is the same everywhere. `path` may be a WebHDFS URL."""
 
     path: str
     offset: int
@@ -50,7 +52,7 @@ def find_files(path: Path) -> Iterator[Range]:
         here = pending.pop()
         try:
             if here.is_dir():
-                found = [child for child in here.iterdir() if not child.name.startswith(_HIDDEN)]
+                found = [child for child in here.iterdir() if not child.name.startswith(HIDDEN)]
                 pending += sorted(found, reverse=True)
                 continue
             if not here.is_file():
@@ -82,7 +84,11 @@ def _range_of(line: str, where: str) -> Range:
         entry: Any = json.loads(line)
     except ValueError:
         raise InputError(f"{where} is no JSON.") from None
-    if not isinstance(entry, dict) or not isinstance(entry.get("path"), str) or not entry["path"].startswith("/"):
+    if (
+        not isinstance(entry, dict)
+        or not isinstance(entry.get("path"), str)
+        or not entry["path"].startswith(("/", *SCHEMES))
+    ):
         raise InputError(f"{where} has no whole 'path'.")
     offset, length, hosts = entry.get("offset", 0), entry.get("length"), entry.get("hosts", [])
     if not (isinstance(offset, int) and isinstance(length, int) and offset >= 0 and length >= 0):
@@ -93,26 +99,70 @@ def _range_of(line: str, where: str) -> Range:
 
 
 def make_splits(ranges: Iterable[Range], split_bytes: int) -> list[Split]:
-    """Cut what is longer than `split_bytes` and put together what is shorter and on the same hosts. Raises
-    InputError when that makes too many."""
+    """Cut what is longer than `split_bytes` and put together what is shorter and on the same hosts; small rests of
+    different hosts, too, when they have one in common. Raises InputError when that makes too many."""
     splits: list[Split] = []
-    open_splits: dict[tuple[str, ...], list[Range]] = {}
-    sizes: dict[tuple[str, ...], int] = {}
+    open_splits: dict[tuple[str, ...], _Pile] = {}
     for whole in ranges:
         for part in _cut(whole, split_bytes):
-            hosts = part.hosts
-            if hosts in open_splits and (
-                sizes[hosts] + part.length > split_bytes or len(open_splits[hosts]) >= RANGES_MAX
-            ):
-                splits.append(Split(tuple(open_splits.pop(hosts)), hosts))
-            if hosts not in open_splits:
-                open_splits[hosts], sizes[hosts] = [], 0
-            open_splits[hosts].append(part)
-            sizes[hosts] += part.length
+            pile = open_splits.get(part.hosts)
+            if pile is not None and not pile.has_room(part.length, 1, split_bytes):
+                splits.append(Split(tuple(pile.parts), part.hosts))
+                pile = None
+            if pile is None:
+                pile = open_splits[part.hosts] = _Pile()
+            pile.add([part])
         if len(splits) > MAPS_MAX:
             raise InputError(f"The input makes more than {MAPS_MAX} map tasks; make the splits larger.")
-    splits += [Split(tuple(parts), hosts) for hosts, parts in open_splits.items()]
-    return splits
+    return splits + _put_rests_together(
+        [Split(tuple(pile.parts), hosts) for hosts, pile in open_splits.items()], split_bytes
+    )
+
+
+class _Pile:
+    """Parts that are to become one split."""
+
+    def __init__(self) -> None:
+        self.parts: list[Range] = []
+        self._bytes = 0
+
+    def has_room(self, length: int, parts: int, split_bytes: int) -> bool:
+        return self._bytes + length <= split_bytes and len(self.parts) + parts <= RANGES_MAX
+
+    def add(self, parts: Sequence[Range]) -> None:
+        self.parts += parts
+        self._bytes += sum(part.length for part in parts)
+
+
+def _put_rests_together(rests: list[Split], split_bytes: int) -> list[Split]:
+    """Blocks of many small files are on as many different hosts. Each host in turn takes a split's worth of what is
+    left there, so that the work spreads."""
+    by_host: dict[str, list[int]] = {}
+    for number, rest in enumerate(rests):
+        for host in rest.hosts:
+            by_host.setdefault(host, []).append(number)
+    left: dict[int, Split] = dict(enumerate(rests))
+    splits: list[Split] = []
+    while by_host:
+        for host in list(by_host):
+            numbers = [number for number in by_host[host] if number in left]
+            if not numbers:
+                del by_host[host]
+                continue
+            pile = _Pile()
+            hosts = set(left[numbers[0]].hosts)
+            taken = 0
+            for number in numbers:
+                rest = left[number]
+                if taken and not pile.has_room(rest.length, len(rest.ranges), split_bytes):
+                    break
+                pile.add(rest.ranges)
+                hosts &= set(rest.hosts)
+                del left[number]
+                taken += 1
+            by_host[host] = numbers[taken:]
+            splits.append(Split(tuple(pile.parts), tuple(sorted(hosts))))
+    return splits + list(left.values())
 
 
 def _cut(whole: Range, split_bytes: int) -> Iterator[Range]:
