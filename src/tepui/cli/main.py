@@ -14,6 +14,8 @@ _COMMANDS = {
     "agent": ("tepui.cli.agents:agent", "Agents: the machines of the cluster."),
     "framework": ("tepui.cli.frameworks:framework", "Frameworks: who uses the cluster."),
     "role": ("tepui.cli.roles:role", "Roles: between whom the cluster is shared."),
+    "quota": ("tepui.cli.quota:quota", "Quota: what roles are guaranteed, and what they may use at most."),
+    "weight": ("tepui.cli.weights:weight", "Weights: how much one role may have against its siblings."),
     "offer": ("tepui.cli.offers:offer", "Offers: what frameworks hold without using it."),
     "task": ("tepui.cli.tasks:task", "Tasks: list, logs, kill, and what happened to one."),
     "run": ("tepui.cli.run:run", "Run a command on the cluster, show its output, exit with its exit code."),

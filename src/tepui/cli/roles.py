@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from tepui.cli.client import Client
+from tepui.cli.frameworks import all_frameworks
+from tepui.cli.names import resolve, short_names
 from tepui.cli.options import master_option, output_options
-from tepui.cli.output import Column, Output, Report, amount, number, table
+from tepui.cli.output import Column, Output, Report, amount, fields, number, resources, table
 
 
 @click.group()
@@ -18,13 +23,35 @@ def role() -> None:
 @master_option
 @output_options
 def role_list(client: Client, output: Output) -> None:
-    """Roles, with their weight, what they use, and what they are offered."""
-    output.show(lambda: _report(client), f"tepui role list of {client.address}")
+    """Roles: weight, share, what they use and are offered, what is reserved for and guaranteed to them."""
+
+    def report() -> Report:
+        roles = _all_roles(client)
+        return Report(roles, lambda: _table(roles))
+
+    output.show(report, f"tepui role list of {client.address}")
 
 
-def _report(client: Client) -> Report:
+@role.command()
+@click.argument("name")
+@master_option
+@output_options
+def show(client: Client, output: Output, name: str) -> None:
+    """One role: its frameworks, what it holds, its quota. Sub-roles are counted in."""
+
+    def report() -> Report:
+        roles = {entry["name"]: entry for entry in _all_roles(client)}
+        found = roles[resolve("role", name, roles)]
+        below = [other for other in roles if other.startswith(f"{found['name']}/")]
+        frameworks = {entry["id"]: entry["name"] for entry in all_frameworks(client)}
+        return Report({**found, "sub_roles": below}, lambda: _details(found, below, frameworks))
+
+    output.show(report, f"tepui role show {name}")
+
+
+def _all_roles(client: Client) -> list[dict[str, Any]]:
     metrics = client.get("/metrics/snapshot")
-    roles = [
+    return [
         {
             "name": entry["name"],
             "weight": entry["weight"],
@@ -33,9 +60,17 @@ def _report(client: Client) -> Report:
             "used_resources": entry["allocated"],
             "offered_resources": entry["offered"],
             "reserved_resources": entry["reserved"],
+            "quota": {
+                "guarantees": entry["quota"]["guarantee"],
+                "limits": entry["quota"]["limit"],
+                "consumed": entry["quota"]["consumed"],
+            },
         }
         for entry in client.get("/roles")["roles"]
     ]
+
+
+def _table(roles: list[dict[str, Any]]) -> str:
     columns = [
         Column("ROLE", lambda row: str(row["name"])),
         Column("WEIGHT", lambda row: number(row["weight"]), number=True),
@@ -45,8 +80,40 @@ def _report(client: Client) -> Report:
         Column("MEM USED", lambda row: amount("mem", row["used_resources"].get("mem", 0)), number=True),
         Column("CPUS OFFERED", lambda row: number(row["offered_resources"].get("cpus", 0)), number=True),
         Column("MEM OFFERED", lambda row: amount("mem", row["offered_resources"].get("mem", 0)), number=True),
+        Column("RESERVED", lambda row: _some(row["reserved_resources"])),
+        Column("GUARANTEE", lambda row: _some(row["quota"]["guarantees"])),
+        Column("LIMIT", lambda row: limits_text(row["quota"]["limits"])),
     ]
-    return Report(roles, lambda: table(columns, roles, "There are no roles: no framework has any."))
+    return table(columns, roles, "There are no roles: no framework has any.")
+
+
+def _details(entry: Mapping[str, Any], below: list[str], frameworks: Mapping[str, str]) -> str:
+    names = short_names(frameworks)
+    shown = [f"{names.get(one, one)} {frameworks.get(one, '')}".rstrip() for one in entry["frameworks"]]
+    return fields(
+        [
+            ("Role", str(entry["name"])),
+            ("Weight", number(entry["weight"])),
+            ("Dominant share", _percent(entry["dominant_share"])),
+            ("Used", resources(entry["used_resources"])),
+            ("Offered", resources(entry["offered_resources"])),
+            ("Reserved", resources(entry["reserved_resources"])),
+            ("Guarantee", _some(entry["quota"]["guarantees"])),
+            ("Limit", limits_text(entry["quota"]["limits"])),
+            ("Consumed", resources(entry["quota"]["consumed"])),
+            ("Frameworks", ", ".join(shown)),
+            ("Sub-roles", ", ".join(below)),
+        ]
+    )
+
+
+def limits_text(limits: Mapping[str, float]) -> str:
+    """Limits of a quota; a limit of 0 is one, too. Empty when there is none."""
+    return ", ".join(resources({name: value}) if value else f"no {name}" for name, value in limits.items())
+
+
+def _some(amounts: Mapping[str, float]) -> str:
+    return resources(amounts) if amounts else ""
 
 
 def _percent(share: float | None) -> str:

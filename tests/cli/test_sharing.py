@@ -1,0 +1,100 @@
+"""Between whom the cluster is shared, and how much each may have: `role`, `weight`, `quota`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.cli.commands import ROLE, Commands, launch, subscribe
+from tests.cli.conftest import WRITING
+from tests.conformance.cluster import OURS, Cluster
+from tests.conformance.scenario import Framework
+
+
+@dataclass
+class Shared:
+    """One agent; a framework of role `eng` runs one task."""
+
+    commands: Commands
+    framework: Framework
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    cluster = Cluster(OURS, tmp_path_factory.mktemp("cli"), master_flags=["--weights=start=3"])
+    framework = None
+    try:
+        cluster.start(agents=1)
+        framework = subscribe(cluster, "reports")
+        launch(framework, cluster.agent_id(cluster.agents[0]), "writer", WRITING, only="run")
+        assert framework.wait_states(("only", "TASK_RUNNING"))
+        yield Shared(Commands(cluster), framework)
+    finally:
+        if framework is not None:
+            framework.stream.close()
+        cluster.stop()
+
+
+def test_weights_are_listed_and_set(shared: Shared) -> None:
+    assert shared.commands.text("weight", "set", "eng=2", "ads/batch=0.5") == (
+        "Role eng weighs 2.\nRole ads/batch weighs 0.5.\n"
+    )
+    assert shared.commands.table("weight", "list") == [
+        {"ROLE": "ads/batch", "WEIGHT": "0.5"},
+        {"ROLE": "eng", "WEIGHT": "2"},
+        {"ROLE": "start", "WEIGHT": "3"},
+    ]
+    assert shared.commands.json("weight", "list")[0] == {"role": "ads/batch", "weight": 0.5}
+
+
+def test_quota_is_set_listed_and_removed(shared: Shared) -> None:
+    told = shared.commands.text("quota", "set", "eng", "--guarantee=cpus:1,mem:1G", "--limit=cpus:2.5;gpus:0")
+    assert told == "Quota of role eng: guaranteed cpus 1, mem 1G; at most cpus 2.5, no gpus.\n"
+    (row,) = shared.commands.table("quota", "list")
+    assert (row["ROLE"], row["GUARANTEE"], row["LIMIT"]) == ("eng", "cpus 1, mem 1G", "cpus 2.5, no gpus")
+    assert row["CONSUMED"].startswith("cpus ")
+    (entry,) = shared.commands.json("quota", "list")
+    assert (entry["role"], entry["guarantees"]) == ("eng", {"cpus": 1.0, "mem": 1024.0})
+    assert entry["limits"] == {"cpus": 2.5, "gpus": 0.0}
+    assert entry["consumed"]["cpus"] > 0
+    assert shared.commands.text("quota", "remove", "eng") == "Role eng has no quota any more.\n"
+    assert shared.commands.text("quota", "list").startswith("There is no quota: ")
+    assert shared.commands.json("quota", "list") == []
+
+
+def test_roles_show_all_that_is_known_of_them(shared: Shared) -> None:
+    shared.commands.text("quota", "set", "eng", "--limit=cpus:3")
+    shared.commands.text("weight", "set", "eng/web=1")
+    (row,) = (row for row in shared.commands.table("role", "list") if row["ROLE"] == ROLE)
+    assert (row["FRAMEWORKS"], row["LIMIT"]) == ("1", "cpus 3")
+    (entry,) = (entry for entry in shared.commands.json("role", "list") if entry["name"] == ROLE)
+    assert entry["quota"]["limits"] == {"cpus": 3.0}
+    assert entry["quota"]["consumed"] == entry["used_resources"]
+    one = shared.commands.json("role", "show", "eng")
+    assert (one["name"], one["frameworks"], one["sub_roles"]) == ("eng", [shared.framework.framework_id], ["eng/web"])
+    lines = dict(line.split("  ", 1) for line in shared.commands.text("role", "show", "eng").splitlines())
+    told = {name: text.strip() for name, text in lines.items()}
+    assert (told["Limit"], told["Frameworks"], told["Sub-roles"]) == ("cpus 3", "0000 reports", "eng/web")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["weight", "set", "eng"], 2, "'eng' is no weight of a role: write such as eng=2."),
+        (["weight", "set", "eng=0"], 1, "Invalid weight '0': Weights must be positive"),
+        (["quota", "set", "eng"], 2, "Say what is guaranteed (--guarantee), what is the limit (--limit), or both"),
+        (["quota", "set", "eng", "--limit=cpus=4"], 2, "'cpus=4' is no amount: write such as cpus:4,mem:2G."),
+        (["quota", "set", "eng", "--limit=cpus:4G"], 2, "'cpus:4G' is no amount"),
+        (["quota", "set", "eng", "--limit=cpus:4,cpus:5"], 2, "'cpus' is given twice."),
+        (["quota", "set", "eng/web", "--limit=cpus:4"], 1, "Updating quota on nested role 'eng/web' is not supported"),
+        (["quota", "set", "ads", "--guarantee=cpus:999"], 1, "exceed cluster capacity"),
+        (["quota", "remove", "nobody"], 3, "Role 'nobody' has no quota"),
+        (["role", "show", "enx"], 3, "There is no role 'enx'. Did you mean 'eng'?"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(shared: Shared, arguments: list[str], code: int, sentence: str) -> None:
+    done = shared.commands.run(*arguments)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (code, "", 1)
+    assert sentence in done.stderr
