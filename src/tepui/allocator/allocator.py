@@ -49,7 +49,8 @@ class Reasons:
 
     granted: int = 0
     filtered: int = 0
-    """A filter, made when the framework declined as much or more, holds."""
+    """A filter, made when the framework declined as much or more, holds: counted when it is made, and again when what
+    is free has grown and is compared with it anew."""
     below_minimum: int = 0
     """Less is free than the smallest offer that the framework takes."""
     lacks_gpu_capability: int = 0

@@ -73,6 +73,7 @@ class FilterBook:
             new.agent.filtered[new.leaf] = None
         else:
             if any(old.outlasts(new) for old in filters if old.until >= new.until):
+                new.agent.block(new.leaf, new.resources, new.freed is not None)
                 return
             kept = []
             for old in filters:
@@ -84,12 +85,14 @@ class FilterBook:
                 first = min(kept, key=lambda old: old.until)
                 kept.remove(first)
                 self._forget(first)
+                new.agent.unblock(new.leaf)
             filters[:] = kept
         filters.append(new)
         new.leaf.filter_count += 1
         self._live += 1
         self._made += 1
         heappush(self._heap, (new.until, self._made, new))
+        new.agent.block(new.leaf, new.resources, new.freed is not None)
 
     def _forget(self, old: Filter) -> None:
         old.live = False
@@ -103,6 +106,7 @@ class FilterBook:
         """A framework's filters in one role end."""
         for agent, filters in leaf.filters.items():
             del agent.filtered[leaf]
+            agent.unblock(leaf)
             for old in filters:
                 self._forget(old)
         leaf.filters.clear()
@@ -113,6 +117,7 @@ class FilterBook:
             for old in leaf.filters.pop(agent):
                 self._forget(old)
         agent.filtered.clear()
+        agent.blocked = None
 
     def expire(self, now: float) -> Iterator[Filter]:
         """Take out the filters whose time is over."""
@@ -126,6 +131,7 @@ class FilterBook:
             self._live -= 1
             filters = old.leaf.filters[old.agent]
             filters.remove(old)
+            old.agent.unblock(old.leaf)
             if not filters:
                 del old.leaf.filters[old.agent]
                 del old.agent.filtered[old.leaf]

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from tepui.allocator.allocator import Request
 from tepui.allocator.constraints import Description
 from tepui.model.attributes import attributes_key
+from tepui.model.quantities import Quantities
 from tepui.model.resource_kind import SCALAR, Kind
 from tepui.model.resources import Resources
 from tepui.model.v1.mesos import Attribute
 
 if TYPE_CHECKING:
+    from tepui.allocator.gathering import Wait
     from tepui.allocator.tree import Leaf
 
 
@@ -23,16 +25,21 @@ class AgentRecord:
         "active",
         "agent_id",
         "attributes",
+        "basis",
+        "blocked",
         "deficit",
         "description",
         "filtered",
         "free",
         "freed",
+        "gathers_for",
+        "guarded",
         "has_gpus",
         "held",
         "kinds",
         "listed",
         "plain",
+        "pooled",
         "remote",
         "shared",
         "total",
@@ -62,6 +69,16 @@ class AgentRecord:
         """How many times resources that were used came back."""
         self.filtered: dict[Leaf, None] = {}
         """Those with filters on this agent."""
+        self.blocked: set[Leaf] | None = None
+        """Those that have a filter which contains `basis`: as long as that contains what is free, they need not be
+        asked. So an agent that many declined costs a look-up for each, not a comparison."""
+        self.basis = Resources.NONE
+        self.guarded = False
+        """Some of the blocked may be so by a guard."""
+        self.pooled: Quantities = {}
+        """How much of it is counted as free for quotas."""
+        self.gathers_for: Wait | None = None
+        """For whom room is gathered on it."""
         self.deficit = False
         """More is held than there is, so that what comes back is not free at once."""
         self.set_total(total)
@@ -83,6 +100,35 @@ class AgentRecord:
             self.attributes = attributes
         self.description = Description(before.hostname if hostname is None else hostname, self.attributes, domain)
         return changed
+
+    def block(self, leaf: Leaf, resources: Resources, guard: bool) -> None:
+        """`leaf` has a filter of `resources` on it from now on."""
+        basis = self.basis
+        if not self.blocked:
+            self.blocked = {leaf}
+            self.basis = resources
+        elif resources is basis or resources.contains(basis):
+            self.blocked.add(leaf)
+        elif basis.contains(resources):
+            self.blocked.add(leaf)
+            self.basis = resources
+        else:
+            self.blocked = {leaf}
+            self.basis = resources
+        if guard:
+            self.guarded = True
+
+    def unblock(self, leaf: Leaf) -> None:
+        """`leaf` lost a filter."""
+        if self.blocked:
+            self.blocked.discard(leaf)
+
+    def came_back(self) -> None:
+        """Resources that were used came back: guards end."""
+        self.freed += 1
+        if self.guarded:
+            self.blocked = None
+            self.guarded = False
 
     def set_total(self, total: Resources) -> None:
         self.total = total

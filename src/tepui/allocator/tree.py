@@ -1,8 +1,7 @@
-"""The order of fairness: a tree of roles, and in each role its frameworks.
+"""The order of picks: a tree of roles, and in each role its frameworks.
 
-Siblings are ordered by share, smallest first: the largest part of any one resource of the cluster that the subtree
-holds, divided by its weight; then by how often they were given something, then by name (Mesos: DRF sorter). A role with
-frameworks of its own competes with its sub-roles through a virtual sub-role `.`.
+A policy ranks siblings: the roles below one role, and the frameworks in one role. A role with frameworks of its own
+competes with its sub-roles through a virtual sub-role `.` (Mesos: DRF sorter).
 
 Only those who take part stand in the order. A change of what somebody holds makes its entries *stale*; `settle` moves
 only those, so that a grant costs a few list operations, however many frameworks there are.
@@ -11,37 +10,43 @@ only those, so that a grant costs a few list operations, however many frameworks
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from tepui.allocator.allocator import Reasons
+from tepui.allocator.policy import Key, Policy
 from tepui.model.quantities import Quantities, add_quantities, subtract_quantities
 from tepui.model.roles import parent
 
 if TYPE_CHECKING:
     from tepui.allocator.constraints import Constraints
     from tepui.allocator.filters import Filter
+    from tepui.allocator.gathering import Wait
+    from tepui.allocator.quota import Quota
     from tepui.allocator.records import AgentRecord, FrameworkRecord
-
-Key = tuple[float, int, str]
 
 _VIRTUAL = "."
 
 
 class Order:
-    """Entries sorted by key. Keys are unique, because siblings have different names."""
+    """Siblings that take part, sorted by key. Keys are unique, because siblings have different names."""
 
-    __slots__ = ("_keys", "entries")
+    __slots__ = ("_keys", "entries", "heaviest", "policy")
 
-    def __init__(self) -> None:
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
         self._keys: list[Key] = []
-        self.entries: list[Entry] = []
+        self.entries: list[Any] = []
+        self.heaviest = 0.0
+        """No entry weighs more; it may be less than that."""
 
     def insert(self, entry: Entry, key: Key) -> None:
         index = bisect_left(self._keys, key)
         self._keys.insert(index, key)
         self.entries.insert(index, entry)
         entry.key = key
+        if entry.weight > self.heaviest:
+            self.heaviest = entry.weight
 
     def remove(self, entry: Entry) -> None:
         assert entry.key is not None
@@ -51,26 +56,32 @@ class Order:
         del self.entries[index]
         entry.key = None
 
+    def ranked(self) -> Iterable[Any]:
+        """The entries, the first to be offered first."""
+        return self.policy.draw(self.entries, self.heaviest) if self.policy.drawn else self.entries
+
     def check(self) -> None:
         assert self._keys == sorted(self._keys)
         assert self._keys == [entry.key for entry in self.entries]
+        assert all(entry.weight <= self.heaviest for entry in self.entries)
 
 
 class Entry:
     """Something that has a share. `above` is what it is part of; None for the root."""
 
-    __slots__ = ("above", "allocated", "allocations", "key", "name", "order", "weight")
+    __slots__ = ("above", "allocated", "allocations", "key", "name", "order", "priority", "weight")
 
-    def __init__(self, name: str, above: Entry | None, weight: float = 1.0) -> None:
+    def __init__(self, name: str, above: Entry | None, policy: Policy, weight: float = 1.0, priority: int = 0) -> None:
         self.name = name
         self.above = above
         self.weight = weight
+        self.priority = priority
         self.allocated: Quantities = {}
         self.allocations = 0
         """How many times something was given to it."""
         self.key: Key | None = None
         """Its place among its siblings; None while it does not take part."""
-        self.order = Order()
+        self.order = Order(policy)
         """Of what is below it."""
 
 
@@ -88,10 +99,14 @@ class Leaf(Entry):
         "role",
         "subscribed",
         "suppressed",
+        "top",
+        "wait",
     )
 
-    def __init__(self, framework: FrameworkRecord, role: str, above: Entry) -> None:
-        super().__init__(framework.framework_id, above)
+    def __init__(self, framework: FrameworkRecord, role: str, above: Entry, top: Node, policy: Policy) -> None:
+        super().__init__(framework.framework_id, above, policy, priority=framework.priority)
+        self.top = top
+        """The node of its top-level role."""
         self.framework = framework
         self.role = role
         self.subscribed = False
@@ -104,31 +119,50 @@ class Leaf(Entry):
         """On which it holds something."""
         self.filters: dict[AgentRecord, list[Filter]] = {}
         self.filter_count = 0
+        self.wait: Wait | None = None
+        """For room, of one that declared the least it can use."""
         self.reasons = Reasons()
 
 
 class Node(Entry):
     """A role: its sub-roles, and in `group` its own frameworks."""
 
-    __slots__ = ("children", "group", "leaves", "path")
+    __slots__ = ("children", "group", "leaves", "path", "quota")
 
-    def __init__(self, path: str, name: str, above: Entry | None, weight: float) -> None:
-        super().__init__(name, above, weight)
+    def __init__(
+        self, path: str, name: str, above: Entry | None, policies: tuple[Policy, Policy], weight: float, priority: int
+    ) -> None:
+        super().__init__(name, above, policies[0], weight, priority)
         self.path = path
         self.children: dict[str, Node] = {}
-        self.group = Entry(_VIRTUAL, self)
+        self.group = Entry(_VIRTUAL, self, policies[1])
+        self.quota: Quota | None = None
+        """Of a top-level role that has one."""
         self.leaves: dict[str, Leaf] = {}
         """Its own frameworks, by id."""
 
 
 class RoleTree:
-    """Who holds how much, and in which order they get more."""
+    """Who holds how much, and in which order they get more.
 
-    def __init__(self, weights: Mapping[str, float], excluded: frozenset[str]) -> None:
+    `policies` rank roles, and frameworks in a role.
+    """
+
+    def __init__(
+        self,
+        policies: tuple[Policy, Policy],
+        weights: Mapping[str, float],
+        priorities: Mapping[str, int],
+        excluded: frozenset[str],
+    ) -> None:
         self.total: Quantities = {}
-        self.root = Node("", "", None, 1.0)
+        self.root = Node("", "", None, policies, 1.0, 0)
         self.nodes: dict[str, Node] = {}
         self.weights = dict(weights)
+        self.quotas: dict[str, Quota] = {}
+        """By top-level role."""
+        self._policies = policies
+        self._priorities = priorities
         self.moves = 0
         """How many entries were moved so far: what keeping the order has cost."""
         self._excluded = excluded
@@ -142,7 +176,8 @@ class RoleTree:
         node = self._node(role)
         leaf = node.leaves.get(framework.framework_id)
         if leaf is None:
-            leaf = node.leaves[framework.framework_id] = Leaf(framework, role, node.group)
+            top = node if node.above is self.root else self.nodes[role.partition("/")[0]]
+            leaf = node.leaves[framework.framework_id] = Leaf(framework, role, node.group, top, self._policies[1])
         return leaf
 
     def _node(self, path: str) -> Node:
@@ -151,7 +186,9 @@ class RoleTree:
             upper = parent(path)
             above = self.root if upper is None else self._node(upper)
             name = path if upper is None else path[len(upper) + 1 :]
-            node = self.nodes[path] = Node(path, name, above, self.weights.get(path, 1.0))
+            weight, priority = self.weights.get(path, 1.0), self._priorities.get(path, 0)
+            node = self.nodes[path] = Node(path, name, above, self._policies, weight, priority)
+            node.quota = self.quotas.get(path)
             above.children[name] = node
         return node
 
@@ -179,6 +216,23 @@ class RoleTree:
             if node is not None:
                 node.weight = weight
                 self._stale[node] = None
+                assert node.above is not None
+                node.above.order.heaviest = max(node.above.order.heaviest, weight)
+
+    def set_quota(self, role: str, quota: Quota | None) -> None:
+        """Set or end the quota of a top-level role, there or not."""
+        if quota is None:
+            self.quotas.pop(role, None)
+        else:
+            self.quotas[role] = quota
+        node = self.nodes.get(role)
+        if node is not None:
+            node.quota = quota
+
+    def set_priority(self, leaf: Leaf, priority: int) -> None:
+        """A framework declared another priority."""
+        leaf.priority = priority
+        self._stale[leaf] = None
 
     # Who takes part.
 
@@ -242,7 +296,8 @@ class RoleTree:
         return result / entry.weight
 
     def _key(self, entry: Entry) -> Key:
-        return (self.share(entry), entry.allocations, entry.name)
+        assert entry.above is not None
+        return entry.above.order.policy.key(entry, self.share(entry))
 
     def settle(self) -> None:
         """Bring the order up to date."""
@@ -260,9 +315,9 @@ class RoleTree:
             if entry.key is None or above is None:
                 continue
             order = above.order
-            if len(order.entries) == 1:
-                continue  # alone it needs no place; it is marked stale again when somebody joins it
-            key = self._key(entry)
+            if len(order.entries) == 1 or order.policy.drawn:
+                continue  # it needs no place; one that is alone is marked stale again when somebody joins it
+            key = order.policy.key(entry, self.share(entry))
             if key != entry.key:
                 self.moves += 1
                 order.remove(entry)
@@ -273,10 +328,19 @@ class RoleTree:
             yield each
             yield from self._below(each)
 
-    def in_order(self) -> Iterator[Leaf]:
-        """Those who take part, the most deserving first. The order must not change meanwhile: call `settle` after."""
-        for node in self.root.order.entries:
-            yield from _leaves(node)
+    def in_order(self) -> Iterator[Iterable[Leaf]]:
+        """Those who take part, the most deserving first, in runs of frameworks of one role. The order must not change
+        meanwhile: call `settle` after."""
+        return _runs(self.root)
+
+    def sorted(self, leaves: Iterable[Leaf]) -> list[Leaf]:
+        """These few of them, the most deserving first."""
+        return sorted(leaves, key=_place)
+
+    @property
+    def sortable(self) -> bool:
+        """Whether `sorted` is possible: nobody draws."""
+        return not any(policy.drawn for policy in self._policies)
 
     def check(self) -> None:
         """Every sum is the sum of its parts, and every order is sorted."""
@@ -295,7 +359,8 @@ class RoleTree:
             inside = {entry.name for entry in node.group.order.entries}
             assert inside == {name for name, leaf in node.leaves.items() if leaf.key is not None}
             for order in (node.order, node.group.order):
-                assert len(order.entries) == 1 or all(entry.key == self._key(entry) for entry in order.entries)
+                if len(order.entries) > 1 and not order.policy.drawn:
+                    assert all(entry.key == self._key(entry) for entry in order.entries)
         self.root.order.check()
         everybody: Quantities = {}
         for child in self.root.children.values():
@@ -303,9 +368,21 @@ class RoleTree:
         assert everybody == self.root.allocated
 
 
-def _leaves(entry: Entry) -> Iterator[Leaf]:
-    for each in entry.order.entries:
-        if isinstance(each, Leaf):
-            yield each
+def _runs(node: Node) -> Iterator[Iterable[Leaf]]:
+    for each in node.order.ranked():
+        if each.name == _VIRTUAL:
+            yield each.order.ranked()
+        elif len(each.order.entries) == 1 and not each.children:
+            yield each.group.order.ranked()
         else:
-            yield from _leaves(each)
+            yield from _runs(each)
+
+
+def _place(leaf: Leaf) -> list[Key]:
+    place: list[Key] = []
+    entry: Entry | None = leaf
+    while entry is not None and entry.key is not None:
+        place.append(entry.key)
+        entry = entry.above
+    place.reverse()
+    return place

@@ -1,0 +1,350 @@
+"""The deciding: what every policy shares, event by event.
+
+A change marks the agents on which something may now be granted; `allocate` visits only those. What an agent has free
+goes whole to the first in the policy's order who may take it; what that one may not take goes to the next. A pair of
+agent and framework that was visited without a grant is not visited again until something about it changes: the agent
+gains something, a filter ends, the framework revives. (What is free only shrinks by grants, and every rule here that
+refused the larger refuses the smaller as well. Quota looks beyond the pair, and so marks agents itself: see `quota`.)
+
+Roles whose guarantee lacks something are served first on all agents that changed (stage 1 of Mesos), then everybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from itertools import filterfalse
+
+from tepui.allocator.allocator import AllocatorOptions, Grant, RoleStanding
+from tepui.allocator.books import Books, suffices
+from tepui.allocator.filters import Filter
+from tepui.allocator.policy import Policy
+from tepui.allocator.quota import Quota, chopped, merged, plain_quantities
+from tepui.allocator.records import AgentRecord
+from tepui.allocator.tree import Leaf
+from tepui.model.quantities import Quantities, add_quantities
+from tepui.model.resources import Resources
+from tepui.model.roles import is_same_or_descendant
+
+_FEW = 32
+"""So many frameworks are sorted for an agent rather than found by going through all in order."""
+
+
+class Engine(Books):
+    """An allocator with these policies; see `Allocator` for what each call means."""
+
+    def __init__(self, role_policy: Policy, framework_policy: Policy, options: AllocatorOptions | None = None) -> None:
+        super().__init__(role_policy, framework_policy, options or AllocatorOptions())
+        self._now = 0.0
+        self._runs = 0
+        self.visits = 0
+        """How many pairs of agent and framework were considered so far."""
+
+    def has_work(self) -> bool:
+        return bool(self._changed or self._eager or self._pairs or self._entering or self._quota.waiting)
+
+    def next_deadline(self) -> float | None:
+        ends, due = self._filters.next_end(), self._gathering.next_due()
+        if ends is None or due is None:
+            return due if ends is None else ends
+        return min(ends, due)
+
+    def allocate(self, now: float) -> list[Grant]:
+        self._now = now
+        for ended in self._filters.expire(now):
+            self._retry(ended)
+        if self._entering:
+            self._begin_to_wait(now)
+        self._gathering.run(now, self._agents)
+        if not self.has_work():
+            return []
+        self._runs += 1
+        changed, self._changed = self._changed, {}
+        pairs, self._pairs = self._pairs, {}
+        eager, self._eager = self._eager, {}
+        grants: list[Grant] = []
+        tree = self._tree
+        if self._quota.unmet:
+            for agent in changed:
+                self._serve_guarantees(agent, grants)
+        for agent in changed:
+            tree.settle()
+            self._visit(agent, tree.in_order(), grants)
+        if eager:
+            agents = list(self._offerable)
+            if any(leaf.minimum is not None for leaf in eager):
+                agents += self._slivers
+            for agent in agents:
+                if agent not in changed:
+                    leaves = {**eager, **pairs.pop(agent)} if agent in pairs else eager
+                    self._visit(agent, self._ranked(leaves), grants)
+        for agent, leaves in pairs.items():
+            if agent not in changed:
+                self._visit(agent, self._ranked(leaves), grants)
+        if self._quota.waiting:
+            for quota in self._quota.rose(self._minimum):
+                self._serve_waiting(quota, grants)
+        return grants
+
+    def _retry(self, ended: Filter) -> None:
+        agent, leaf = ended.agent, ended.leaf
+        if leaf in self._participants and (agent in self._offerable or agent in self._slivers):
+            self._pairs.setdefault(agent, {})[leaf] = None
+
+    def _begin_to_wait(self, now: float) -> None:
+        entering, self._entering = self._entering, {}
+        for leaf in entering:
+            demands: list[tuple[Quantities, str | None]] = [
+                (request.quantities, request.agent_id) for request in leaf.framework.requests
+            ] or [(entry, None) for entry in leaf.minimum or ()]
+            if demands and all(demand for demand, _ in demands):
+                self._gathering.enter(leaf, demands, now)
+            else:
+                self._gathering.leave(leaf)
+
+    def _ranked(self, leaves: Mapping[Leaf, None]) -> Iterable[Iterable[Leaf]]:
+        """Those of the leaves that take part, in order."""
+        chosen = [leaf for leaf in leaves if leaf in self._participants]
+        if len(chosen) < 2:
+            return [chosen]
+        tree = self._tree
+        tree.settle()
+        if len(chosen) <= _FEW and tree.sortable:
+            return [tree.sorted(chosen)]
+        return ([leaf for leaf in run if leaf in leaves] for run in tree.in_order())
+
+    def _serve_guarantees(self, agent: AgentRecord, grants: list[Grant]) -> None:
+        """Offer `agent` to the roles whose guarantee lacks something that it has."""
+        free = agent.pooled
+        leaves: dict[Leaf, None] = {}
+        for quota in self._quota.unmet:
+            if any(name in free for name in quota.lacks):
+                leaves.update(quota.participants)
+        if leaves:
+            self._visit(agent, self._ranked(leaves), grants, only_unmet=True)
+
+    def _serve_waiting(self, quota: Quota, grants: list[Grant]) -> None:
+        """The room of a role rose: go through the agents on which it was too small, until it is so again."""
+        for _ in range(len(quota.waiters)):
+            if not self._quota.useful(quota, self._minimum):
+                return
+            agent, _ = quota.waiters.popitem(last=False)
+            if agent.offered and agent.free:
+                self._visit(agent, self._ranked(quota.participants), grants)
+
+    def _visit(
+        self, agent: AgentRecord, runs: Iterable[Iterable[Leaf]], grants: list[Grant], only_unmet: bool = False
+    ) -> None:
+        """Offer what `agent` has free to the leaves, in their order, until nothing is left."""
+        if not agent.free:
+            return
+        blocked = agent.blocked
+        if not blocked:
+            agent.basis = agent.free
+        elif agent.basis is not agent.free and not agent.basis.contains(agent.free):
+            agent.blocked = blocked = None
+            agent.basis = agent.free
+        shared_taken: set[object] = set()
+        for run in runs:
+            for leaf in filterfalse(blocked.__contains__, run) if blocked else run:
+                self.visits += 1
+                if only_unmet and not self._quota.of(leaf).lacks:
+                    continue
+                offered = self._takes(agent, leaf, shared_taken)
+                if offered is not None:
+                    self._grant(agent, leaf, offered, shared_taken, grants)
+                    if not agent.free:
+                        break
+            else:
+                continue
+            break
+        self._index(agent)
+
+    def _grant(
+        self, agent: AgentRecord, leaf: Leaf, offered: Resources, shared_taken: set[object], grants: list[Grant]
+    ) -> None:
+        resources = offered.select(agent.kinds, leaf.role)
+        held = agent.held.get(leaf, Resources.NONE)
+        if leaf.wait is not None:
+            self._gathering.granted(leaf.wait, offered.quantities(), agent, self._now)
+        if agent.shared:
+            self._set_held(leaf, agent, held, held + resources, given=True)
+            shared_taken.update(kind for kind, _ in offered if kind.shared)
+            offered = offered.non_shared()
+        else:
+            agent.held[leaf] = held + resources
+            leaf.agents[agent] = None
+            self._tree.charge(leaf, offered.quantities(), given=True)
+            if leaf.top.quota is not None:
+                self._quota.charge(leaf.top.quota, offered)
+        agent.free = Resources.NONE if offered is agent.free else agent.free - offered
+        if self._quota.guaranteed:
+            self._quota.recount_pool(agent)
+        leaf.reasons.granted += 1
+        grants.append(Grant(leaf.framework.framework_id, leaf.role, agent.agent_id, resources))
+
+    # The rules. Each names itself in the leaf's reasons.
+
+    def _takes(self, agent: AgentRecord, leaf: Leaf, shared_taken: Collection[object]) -> Resources | None:
+        """What `leaf` may have of what `agent` has free; None, with the reason counted, when it gets nothing."""
+        verdict = self._judge(agent, leaf, shared_taken)
+        if isinstance(verdict, Resources):
+            return verdict
+        reasons = leaf.reasons
+        setattr(reasons, verdict, getattr(reasons, verdict) + 1)
+        return None
+
+    def _judge(self, agent: AgentRecord, leaf: Leaf, shared_taken: Collection[object]) -> Resources | str:
+        """What `leaf` may have of what `agent` has free, or the name of the reason (a field of `Reasons`) why not."""
+        framework = leaf.framework
+        if agent.has_gpus and self._filter_gpus and not framework.gpus:
+            return "lacks_gpu_capability"
+        if agent.remote and not framework.region_aware:
+            return "remote_region"
+        if leaf.constraints is not None and not leaf.constraints.admit(agent.description):
+            return "constraints"
+        offered = agent.free
+        if not agent.plain:
+            role = leaf.role
+            offered = offered.filter(
+                lambda kind: (
+                    kind.plain
+                    or (
+                        kind not in shared_taken
+                        and framework.can_take(kind)
+                        and (not kind.reservations or is_same_or_descendant(role, kind.reservation_role))
+                    )
+                )
+            )
+            if not offered:
+                return "nothing_for_role"
+        minimum = self._minimum if leaf.minimum is None else leaf.minimum
+        if not suffices(offered, minimum):
+            return "below_minimum"
+        if agent.gathers_for is not None or self._quota.quotas:
+            cut, reason = self._restrained(agent, leaf, offered)
+            if not suffices(cut, minimum):
+                return reason
+            offered = cut
+        for each in leaf.filters.get(agent, ()):
+            if (each.freed is None or each.freed == agent.freed) and each.resources.contains(offered):
+                if each.resources.contains(agent.basis):
+                    agent.block(leaf, each.resources, each.freed is not None)
+                return "filtered"
+        return offered
+
+    def _restrained(self, agent: AgentRecord, leaf: Leaf, offered: Resources) -> tuple[Resources, str]:
+        """What is left of `offered` within the role's limit, without what is held back for guarantees or for a large
+        task; and the first rule that took something off."""
+        book = self._quota
+        quota = book.of(leaf)
+        free = plain_quantities(offered)
+        limit = book.limit_caps(quota, free) if quota.limits else None
+        headroom = book.headroom_caps(quota, free) if book.required else None
+        gathering = None
+        wait = agent.gathers_for
+        if wait is not None and wait.leaf is not leaf and not quota.lacks:
+            gathering = {name: max(0, free[name] - held) for name, held in wait.held.items() if name in free}
+        if limit is None and headroom is None and gathering is None:
+            return offered, ""
+        if limit is not None or headroom is not None or quota.guarantees:
+            book.wait(quota, agent, headroom is not None)
+        reason = "quota_limit" if limit is not None else "headroom" if headroom is not None else "gathering"
+        return chopped(offered, merged(limit, headroom, gathering)), reason
+
+    # For those who look.
+
+    def free(self, agent_id: str) -> Resources:
+        return self._agents[agent_id].free
+
+    def standings(self, framework_id: str) -> list[RoleStanding]:
+        return [
+            RoleStanding(
+                role=leaf.role,
+                suppressed=leaf.suppressed,
+                active=leaf in self._participants,
+                share=self._tree.share(leaf),
+                filters=leaf.filter_count,
+                reasons=leaf.reasons,
+            )
+            for leaf in self._frameworks[framework_id].leaves.values()
+        ]
+
+    def excluded_by_constraints(self, framework_id: str) -> dict[str, list[str]]:
+        return {
+            leaf.role: []
+            if leaf.constraints is None
+            else [each.agent_id for each in self._agents.values() if not leaf.constraints.admit(each.description)]
+            for leaf in self._frameworks[framework_id].leaves.values()
+            if leaf.subscribed
+        }
+
+    def quota_consumption(self, role: str) -> Quantities:
+        quota = self._quota.quotas.get(role)
+        result = self._allocated_to(role) if quota is None else dict(quota.allocated)
+        add_quantities(result, self._quota.reserved(role))
+        return result
+
+    @property
+    def runs(self) -> int:
+        return self._runs
+
+    @property
+    def moves(self) -> int:
+        """How many times somebody's place in the order changed."""
+        return self._tree.moves
+
+    def total_quantities(self) -> Quantities:
+        return dict(self._tree.total)
+
+    def allocated_quantities(self) -> Quantities:
+        return dict(self._tree.root.allocated)
+
+    def filters_active(self) -> dict[str, int]:
+        return {
+            path: sum(leaf.filter_count for leaf in node.leaves.values())
+            for path, node in self._tree.nodes.items()
+            if node.leaves
+        }
+
+    def dominant_shares(self) -> dict[str, float]:
+        return {path: self._tree.share(node) for path, node in self._tree.nodes.items()}
+
+    def check(self) -> None:
+        self._tree.check()
+        self._quota.check(self._tree, self._agents.values())
+        total: Quantities = {}
+        held_by_leaf: dict[Leaf, Quantities] = {}
+        for agent in self._agents.values():
+            add_quantities(total, agent.total.quantities())
+            held = Resources.NONE
+            for leaf, resources in agent.held.items():
+                assert agent in leaf.agents
+                assert set(resources.allocations()) == {leaf.role}
+                add_quantities(held_by_leaf.setdefault(leaf, {}), resources.quantities())
+                held = held + resources.unallocated()
+            assert agent.deficit or held.non_shared() + agent.free == agent.total, agent.agent_id
+            assert (agent in self._offerable) == (agent.offered and suffices(agent.free, self._minimum))
+            for leaf in agent.blocked or ():
+                assert any(each.resources.contains(agent.basis) and not each.spent for each in leaf.filters[agent]), (
+                    leaf.name
+                )
+            assert (agent in self._slivers) == (agent.offered and bool(agent.free) and agent not in self._offerable)
+        assert total == self._tree.total
+        filters = 0
+        for framework in self._frameworks.values():
+            assert framework.known or framework.leaves
+            for leaf in framework.leaves.values():
+                assert leaf.allocated == held_by_leaf.get(leaf, {}), leaf.name
+                assert leaf.subscribed or leaf.agents
+                assert (leaf.key is not None) == (leaf in self._participants)
+                assert leaf.filter_count == sum(len(each) for each in leaf.filters.values())
+                filters += leaf.filter_count
+        assert self._undemanding == sum(leaf.minimum is not None for leaf in self._participants)
+        assert all(
+            leaf in self._participants
+            for framework in self._frameworks.values()
+            for leaf in framework.leaves.values()
+            if leaf.wait is not None
+        )
+        self._filters.check(filters)
+        self._gathering.check(self._agents.values())
