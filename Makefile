@@ -6,13 +6,18 @@ BIN = $(VENV)/bin
 # Servers started by tests share the machine with the tests, so no more workers than this.
 WORKERS ?= 2
 
-.PHONY: setup test check lint types imports unit test-slow test-reference bench lock clean
+.PHONY: setup demo test check lint types imports unit test-slow test-reference bench lock clean
 
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: requirements.lock pyproject.toml tools/make-venv
 	@tools/make-venv $(VENV) "$(PYTHON_CANDIDATES)"
 	@touch $@
+
+# Two frameworks share a cluster on this machine. INPUT=folder: count its texts; KEEP=1: leave the cluster up;
+# OUTPUT=folder: where the results go.
+demo: setup
+	@$(BIN)/tepui demo $${INPUT:+--input="$$INPUT"} $${OUTPUT:+--output="$$OUTPUT"} $(if $(filter-out 0,$(KEEP)),--keep)
 
 test: setup check unit
 

@@ -21,6 +21,7 @@ _COMMANDS = {
     "run": ("tepui.cli.run:run", "Run a command on the cluster, show its output, exit with its exit code."),
     "batch": ("tepui.cli.batch:batch", "Run a file of commands with dependencies; goes on where it stopped."),
     "mapreduce": ("tepui.cli.mapreduce:mapreduce", "Run a MapReduce job of any executables, as Hadoop Streaming does."),
+    "demo": ("tepui.cli.demo.command:demo", "Two frameworks share a cluster on this machine; ends by itself."),
     "local": ("tepui.cli.local:local", "A whole cluster on this machine, until Ctrl-C."),
     "serve": ("tepui.cli.serve:serve", "Run a server in the foreground, until SIGTERM or SIGINT."),
 }
