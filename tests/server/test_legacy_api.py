@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from tepui.master.events import LegacyCall
+from tepui.master.events import LegacyCall, OperatorCall
 from tepui.model.shell import Answer, Event
 from tepui.server.endpoints import QUERY_FIELDS_MAX
 from tepui.server.exchange import Exchange
@@ -20,13 +21,13 @@ UNREADABLE = "Unable to decode query string: it is not UTF-8, or has more than 1
 NOT_ALLOWED = "405 Method Not Allowed. Expecting one of {{ {} }}, but received '{}'."
 
 
-def ask(method: str, target: str, body: bytes = b"") -> tuple[HttpAnswer, list[LegacyCall]]:
+def ask(method: str, target: str, body: bytes = b"") -> tuple[HttpAnswer, list[Any]]:
     """The answer to one request, which is `{"told":1}` when the core was asked, and what the core was asked."""
-    asked: list[LegacyCall] = []
+    asked: list[Event] = []
 
     async def main() -> HttpAnswer:
         def post(event: Event) -> None:
-            assert isinstance(event, LegacyCall)
+            assert isinstance(event, LegacyCall | OperatorCall)
             asked.append(event)
             exchange.answer(Answer(event.request, 200, {"told": 1}))
 
@@ -37,6 +38,48 @@ def ask(method: str, target: str, body: bytes = b"") -> tuple[HttpAnswer, list[L
             return await client.answer()
 
     return asyncio.run(main()), asked
+
+
+def test_setting_quota_and_weights_is_a_call_of_the_operator_api() -> None:
+    answer, (event,) = ask("POST", "/quota", b'{"role":"lq","force":true,"guarantee":[]}')
+    assert answer.body == b'{"told":1}'
+    assert (event.call.type.value, event.call.set_quota.quota_request.role) == ("SET_QUOTA", "lq")
+    _, (event,) = ask("PUT", "/master/weights", b'[{"role":"a","weight":"2.5"}]')
+    assert (event.call.type.value, event.call.update_weights.weight_infos[0].weight) == ("UPDATE_WEIGHTS", 2.5)
+
+
+@pytest.mark.parametrize("target", ["/quota/a/b%20c", "/master/quota/a/b%20c"])
+def test_the_role_whose_quota_ends_is_in_the_path(target: str) -> None:
+    _, (call,) = ask("DELETE", target)
+    assert (call.endpoint, call.method, call.path) == ("quota", "DELETE", "/master/quota/a/b c")
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "body", "sentence"),
+    [
+        ("POST", "/quota", "x", "Failed to parse set quota request JSON 'x': syntax error at line 1 near: x"),
+        ("POST", "/quota", "[]", "Failed to parse set quota request JSON '[]': Unexpected JSON type parsed"),
+        (
+            "POST",
+            "/quota",
+            '{"role":1}',
+            "Failed to validate set quota request JSON '{\"role\":1}': Not expecting a JSON number for field 'role'",
+        ),
+        ("PUT", "/weights", "{}", "Failed to parse update weights request JSON '{}': Unexpected JSON type parsed"),
+        ("PUT", "/weights", "[1]", "Failed to convert weights JSON array to protobuf '[1]': Expecting a JSON object"),
+        (
+            "PUT",
+            "/weights",
+            "[{}]",
+            "Failed to convert weights JSON array to protobuf '[{}]': Missing required fields: weight",
+        ),
+        ("PUT", "/weights", "[" * 2000, f"Failed to parse update weights request JSON '{'[' * 1000}': "),
+    ],
+)
+def test_a_body_that_is_no_quota_or_weights_is_refused(method: str, target: str, body: str, sentence: str) -> None:
+    answer, asked = ask(method, target, body.encode())
+    assert (answer.status, asked) == (400, [])
+    assert answer.body.decode().startswith(sentence)
 
 
 @pytest.mark.parametrize("target", ["/teardown", "/master/teardown"])
