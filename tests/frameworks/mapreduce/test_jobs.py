@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,7 +17,10 @@ from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
+from tepui.frameworks.mapreduce import job
 from tepui.frameworks.mapreduce.driver import Driver, JobDescription, JobFailedError, Progress, Result
 from tepui.frameworks.mapreduce.splits import InputError, Range, find_files, make_splits
 from tepui.frameworks.mapreduce.workspace import OutputError, Workspace
@@ -27,6 +31,7 @@ from tests.scheduler.real import masters_of, running_cluster
 
 pytestmark = pytest.mark.xdist_group("mapreduce")
 
+NOBODY = 65534
 WORDS = """
 import sys
 for line in sys.stdin.buffer:
@@ -52,17 +57,21 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield cluster
 
 
-@pytest.fixture
-def programs(tmp_path: Path) -> dict[str, Any]:
+def word_count(directory: Path) -> dict[str, Any]:
     """What a word count needs in a description."""
     for name, text in (("words.py", WORDS), ("sum.py", SUM)):
-        (tmp_path / name).write_text(text)
+        (directory / name).write_text(text)
     return {
         "mapper": f"{sys.executable} words.py",
         "combiner": f"{sys.executable} sum.py",
         "reducer": f"{sys.executable} sum.py",
-        "files": [tmp_path / "words.py", tmp_path / "sum.py"],
+        "files": [directory / "words.py", directory / "sum.py"],
     }
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> dict[str, Any]:
+    return word_count(tmp_path)
 
 
 def run_job(
@@ -104,22 +113,59 @@ def odd_texts(directory: Path, random: Random) -> Counter[bytes]:
     return counts
 
 
-@pytest.mark.parametrize("seed", range(3))
+ENCODINGS = [
+    "utf-8",
+    "utf-8-sig",
+    "latin-1",
+    "utf-16",
+    "utf-32-be",
+    "cp1252",
+    "koi8-r",
+    "shift-jis",
+    "gb18030",
+    "cp037",
+]
+TEXTS = st.one_of(
+    st.binary(max_size=3000),
+    st.builds(
+        lambda words, encoding: "".join(words).encode(encoding, "replace"),
+        st.lists(st.one_of(st.text(max_size=8), st.sampled_from([" ", "\n", "\t", "\r\n", "\x0b", "\u2028", "\0"]))),
+        st.sampled_from(ENCODINGS),
+    ),
+)
+
+
+@given(
+    st.lists(TEXTS, min_size=1, max_size=5),
+    st.integers(1, 4),
+    st.integers(200, 3000),
+    st.booleans(),
+    st.sampled_from([5000, 1 << 20]),
+)
+@settings(
+    max_examples=6, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate]
+)  # an example is a whole job
 def test_words_are_counted_as_plain_python_counts_them(
-    cluster: Cluster, tmp_path: Path, programs: dict[str, Any], seed: int
+    cluster: Cluster, texts: list[bytes], reduces: int, split_bytes: int, combine: bool, sort_bytes: int
 ) -> None:
-    random = Random(seed)
-    counts = odd_texts(tmp_path / "in", random)
-    if seed == 1:
-        programs["combiner"] = None
-    reduces = random.randint(1, 4)
-    output = tmp_path / "out"
-    result = run_job(cluster, output, list(find_files(tmp_path / "in")), 700, reduces=reduces, **programs)
-    assert read_output(output) == {word: b"%d" % count for word, count in counts.items()}
-    assert sorted(path.name for path in output.iterdir()) == ["_SUCCESS", *(f"part-{n:05d}" for n in range(reduces))]
-    assert result.counters["test,mappers"] == result.progress.maps > 5
-    assert result.counters["tepui,map output lines"] == counts.total()
-    assert not list(tmp_path.glob(".out*")), "nothing is left beside the output"
+    """Whatever the bytes are, however they are cut, with a combiner or without, in memory or not."""
+    counts = Counter(word for text in texts for line in text.split(b"\n") for word in line.split())
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        (directory / "in").mkdir()
+        for number, text in enumerate(texts):
+            (directory / "in" / f"{number}").write_bytes(text)
+        ranges = list(find_files(directory / "in"))
+        description = {**word_count(directory), "reduces": reduces, "sort_bytes": sort_bytes}
+        if not combine:
+            description["combiner"] = None
+        result = run_job(cluster, directory / "out", ranges, split_bytes, **description)
+        assert read_output(directory / "out") == {word: b"%d" % count for word, count in counts.items()}
+        parts = sorted(path.name for path in (directory / "out").iterdir())
+        assert parts == ["_SUCCESS", *(f"part-{number:05d}" for number in range(reduces))]
+        assert result.counters.get("test,mappers", 0) == result.progress.maps
+        assert result.counters.get("tepui,map output lines", 0) == counts.total()
+        assert not list(directory.glob(".out*")), "nothing is left beside the output"
 
 
 def test_maps_run_where_their_input_is(cluster: Cluster, tmp_path: Path) -> None:
@@ -182,6 +228,70 @@ def test_a_mapper_that_fails_once_is_tried_again(cluster: Cluster, tmp_path: Pat
     assert read_output(tmp_path / "out") == {b"a": b"", b"b": b""}
 
 
+def test_a_mapper_that_hangs_is_ended_and_tried_again_one_that_reports_is_not(cluster: Cluster, tmp_path: Path) -> None:
+    """The first attempt at `b` hangs, with a child; `a` takes twice the time that it may be silent, but speaks."""
+    ranges = []
+    for name in "ab":
+        (tmp_path / name).write_text(f"{name}\n")
+        ranges.append(Range(str(tmp_path / name), 0, 2))
+    (tmp_path / "mapper.sh").write_text(f"""
+        read name
+        if [ $name = a ]; then
+            for turn in 1 2 3 4 5 6 7 8; do sleep 0.25; echo reporter:status:$turn >&2; done
+        elif mkdir {tmp_path}/hung; then
+            sleep 1000 & wait
+        fi
+        echo $name
+    """)
+    result = run_job(
+        cluster,
+        tmp_path / "out",
+        ranges,
+        2,
+        mapper="sh mapper.sh",
+        files=[tmp_path / "mapper.sh"],
+        timeout_seconds=1,
+        speculate=False,
+        environment={"MARK": str(tmp_path)},
+    )
+    assert (result.failed_attempts, result.progress.maps) == (1, 2)
+    assert read_output(tmp_path / "out") == {b"a": b"", b"b": b""}
+    wait_until(lambda: not processes_of(tmp_path), "its programs end")
+
+
+def test_a_straggler_runs_twice(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first attempt would never end: the second, on another agent, counts, and the first is killed."""
+    monkeypatch.setattr(job, "STRAGGLER_SECONDS_MIN", 0.3)
+    ranges = []
+    for number in range(4):
+        (tmp_path / f"{number}").write_text(f"{number}\n")
+        ranges.append(Range(str(tmp_path / f"{number}"), 0, 2))
+    (tmp_path / "mapper.sh").write_text(f"""
+        read number
+        echo $number $MESOS_SLAVE_ID >> {tmp_path}/attempts
+        if [ $number = 2 ] && mkdir {tmp_path}/slow; then sleep 1000 & wait; fi
+        echo $number
+    """)
+    result = run_job(
+        cluster,
+        tmp_path / "out",
+        ranges,
+        2,
+        reduces=0,
+        mapper="sh mapper.sh",
+        files=[tmp_path / "mapper.sh"],
+        environment={"MARK": str(tmp_path)},
+    )
+    lines = sorted(path.read_text() for path in (tmp_path / "out").glob("part-*"))
+    assert lines == ["0\n", "1\n", "2\n", "3\n"]
+    assert result.failed_attempts == 0
+    places = [line.split() for line in (tmp_path / "attempts").read_text().splitlines()]
+    twice = [agent for number, agent in places if number == "2"]
+    assert len(places) == 5
+    assert len(set(twice)) == 2
+    wait_until(lambda: not processes_of(tmp_path), "the straggler is killed")
+
+
 def test_what_a_mapper_says_is_bounded_and_its_newline_is_added(cluster: Cluster, tmp_path: Path) -> None:
     (tmp_path / "in").write_text("a\n")
     mapper = "head -c 100000000 /dev/zero >&2; printf 'k\\tv'"
@@ -190,22 +300,30 @@ def test_what_a_mapper_says_is_bounded_and_its_newline_is_added(cluster: Cluster
     assert all(path.stat().st_size < 2 << 20 for path in cluster.directory.rglob("stderr"))
 
 
-def test_an_agent_that_dies_in_the_shuffle(tmp_path: Path, programs: dict[str, Any]) -> None:
-    """Its maps are done, its sandboxes cannot be read any more: they run again elsewhere."""
+def test_an_agent_that_dies_in_the_shuffle(
+    tmp_path: Path, programs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is killed when all maps are done and reduces run: its sandboxes cannot be read any more, and its maps run
+    again elsewhere. What reduces ran there count as stragglers."""
+    monkeypatch.setattr(job, "STRAGGLER_SECONDS_MIN", 1.0)
     counts = odd_texts(tmp_path / "in", Random(9))
     files = list(find_files(tmp_path / "in"))
     ranges = [Range(part.path, 0, part.length, (f"host{n % 2 + 1}",)) for n, part in enumerate(files)]
+    programs["mapper"] = f"echo $mapreduce_task_attempt_id >> {tmp_path}/attempts; {programs['mapper']}"
     with running_cluster(tmp_path / "cluster", agents=0) as cluster:
         for number in (1, 2):
             cluster.add_agent(flags=[f"--hostname=host{number}"])
 
         def kill_first(progress: Progress) -> None:
-            if progress.maps_done == progress.maps and cluster.agents[0].server.is_running:
+            if progress.maps_done == progress.maps and progress.running and cluster.agents[0].server.is_running:
                 cluster.agents[0].server.kill()
 
         result = run_job(cluster, tmp_path / "out", ranges, on_progress=kill_first, reduces=2, **programs)
     assert read_output(tmp_path / "out") == {word: b"%d" % count for word, count in counts.items()}
     assert result.lost_attempts >= 1
+    attempts = (tmp_path / "attempts").read_text().split()
+    assert len(attempts) == len(set(attempts)) > result.progress.maps, "maps ran again"
+    assert result.counters["test,mappers"] == result.progress.maps, "and counted once"
 
 
 def test_output_that_comes_meanwhile_is_not_touched(cluster: Cluster, tmp_path: Path) -> None:
@@ -220,9 +338,10 @@ def test_output_that_comes_meanwhile_is_not_touched(cluster: Cluster, tmp_path: 
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["file"]
 
 
-def test_a_hundred_thousand_tiny_files_share_tasks(cluster: Cluster, tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [5000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_tiny_files_share_tasks(cluster: Cluster, tmp_path: Path, count: int) -> None:
     (tmp_path / "in").mkdir()
-    for number in range(100_000):
+    for number in range(count):
         (tmp_path / "in" / f"{number}").write_text("a b")  # without a newline: lines of two files must not run together
     result = run_job(
         cluster,
@@ -231,17 +350,24 @@ def test_a_hundred_thousand_tiny_files_share_tasks(cluster: Cluster, tmp_path: P
         mapper="tr ' ' '\\n'",
         reducer="uniq -c | tr -d '\\t'",
     )
-    assert result.progress.maps == 100
-    assert (tmp_path / "out" / "part-00000").read_text().split() == ["100000", "a", "100000", "b"]
+    assert result.progress.maps == count // 1000
+    assert (tmp_path / "out" / "part-00000").read_text().split() == [f"{count}", "a", f"{count}", "b"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_input_that_may_not_be_read(tmp_path: Path) -> None:
+    """Root may read everything, so it is nobody for a moment, who may not even look into `tmp_path`."""
     path = tmp_path / "in"
     path.write_text("a")
     path.chmod(0)
-    with pytest.raises(InputError, match="in cannot be read: permission denied"):
-        list(find_files(path))
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(NOBODY)
+    try:
+        with pytest.raises(InputError, match="in cannot be read: permission denied"):
+            list(find_files(path))
+    finally:
+        if is_root:
+            os.seteuid(0)
 
 
 def test_an_agent_without_the_package_is_told_of(cluster: Cluster, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def find_files(path: Path) -> Iterator[Range]:
             if not here.is_file():
                 problem = "is no file or folder" if here.exists() else "does not exist"
                 raise InputError(f"The input {here} {problem}.")
-            if not os.access(here, os.R_OK):
+            if not os.access(here, os.R_OK, effective_ids=True):
                 raise InputError(f"The input {here} cannot be read: permission denied.")
             size = here.stat().st_size
         except OSError as error:
