@@ -30,18 +30,37 @@ from tepui.agent.events import (
     KillRun,
     Leave,
     LinkDown,
+    LinkingFailed,
     LinkReceived,
     LinkUp,
+    LinkVolumes,
+    MakeVolumes,
+    Oversubscribe,
     Reconnect,
+    RemoveVolumes,
     RunExited,
     RunFailed,
     RunStarted,
     StartRun,
     Stop,
+    UnlinkVolumes,
+    VolumeErased,
+    VolumesMade,
+    VolumesMoved,
 )
 from tepui.agent.executors import EXIT_SETTLE_SECONDS
 from tepui.agent.invariants import check
-from tepui.agent.journal import JournalRecord, RunBegan, TaskLaunched
+from tepui.agent.journal import (
+    JournalRecord,
+    OperationForgotten,
+    OperationHeld,
+    ResourcesCheckpointed,
+    RunBegan,
+    TaskLaunched,
+    VolumeDoomed,
+    VolumeForgotten,
+)
+from tepui.agent.volumes import VolumeDirectory, VolumeLink
 from tepui.model import link
 from tepui.model.shell import (
     Answer,
@@ -72,12 +91,15 @@ from tepui.model.v1.mesos import (
     FrameworkInfo,
     KillPolicy,
     MasterInfo,
+    Offer,
+    OperationID,
     Resource,
     TaskID,
     TaskInfo,
     TaskState,
     TaskStatus,
     Value,
+    Volume,
 )
 
 BEGIN = 1_795_223_677.0
@@ -86,6 +108,80 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 
 def resource(name: str, amount: float) -> Resource:
     return Resource(name=name, type=Value.Type.SCALAR, scalar=Value.Scalar(value=amount))
+
+
+def kept_only(records: list[Any]) -> list[Any]:
+    """Of durable records those that a journal still has: the last of each subject that is not over."""
+    alive: dict[object, Any] = {}
+    for record in records:
+        match record:
+            case ResourcesCheckpointed():
+                alive["resources"] = record
+            case OperationHeld(operation_uuid=uuid):
+                alive[uuid] = record
+            case OperationForgotten(operation_uuid=uuid):
+                alive.pop(uuid, None)
+            case VolumeDoomed(trash=trash):
+                alive[trash] = record
+            case VolumeForgotten(trash=trash):
+                alive.pop(trash, None)
+    return list(alive.values())
+
+
+_RESOURCE = re.compile(
+    r"(?P<name>\w+):(?P<amount>[\d.]+)(?P<roles>(@[\w/]+)*)(#(?P<id>\w+):(?P<path>[^~*]+))?(?P<kinds>[~*]*)"
+)
+_DYNAMIC = Resource.ReservationInfo.Type.DYNAMIC
+
+
+def resources(text: str) -> list[Resource]:
+    """`cpus:1+disk:64@eng#v1:data`: dynamically reserved for `eng`, persistent under the id `v1`, to be seen at `data`.
+
+    `~` at the end stands for revocable, `*` for shared.
+    """
+    return [_resource_of(part) for part in text.split("+")]
+
+
+def _resource_of(text: str) -> Resource:
+    match = _RESOURCE.fullmatch(text)
+    assert match is not None, text
+    result = resource(match["name"], float(match["amount"]))
+    for role in match["roles"].split("@")[1:]:
+        result.reservations.append(Resource.ReservationInfo(type=_DYNAMIC, role=role))
+    if match["id"] is not None:
+        result.disk = Resource.DiskInfo(
+            persistence=Resource.DiskInfo.Persistence(id=match["id"]),
+            volume=Volume(container_path=match["path"], mode=Volume.Mode.RW),
+        )
+    if "~" in match["kinds"]:
+        result.revocable = Resource.RevocableInfo()
+    if "*" in match["kinds"]:
+        result.shared = Resource.SharedInfo()
+    return result
+
+
+def operation(kind: str, first: str, second: str = "", operation_id: str = "") -> Offer.Operation:
+    """An operation on `resources(first)`; `second` is the addition of GROW_VOLUME, or what SHRINK_VOLUME takes."""
+    found = resources(first)
+    result = Offer.Operation(
+        type=Offer.Operation.Type[kind], id=OperationID(value=operation_id) if operation_id else None
+    )
+    match kind:
+        case "RESERVE":
+            result.reserve = Offer.Operation.Reserve(resources=found)
+        case "UNRESERVE":
+            result.unreserve = Offer.Operation.Unreserve(resources=found)
+        case "CREATE":
+            result.create = Offer.Operation.Create(volumes=found)
+        case "DESTROY":
+            result.destroy = Offer.Operation.Destroy(volumes=found)
+        case "GROW_VOLUME":
+            result.grow_volume = Offer.Operation.GrowVolume(volume=found[0], addition=resources(second)[0])
+        case "SHRINK_VOLUME":
+            result.shrink_volume = Offer.Operation.ShrinkVolume(
+                volume=found[0], subtract=Value.Scalar(value=float(second))
+            )
+    return result
 
 
 def uuid_of(name: str) -> bytes:
@@ -136,7 +232,9 @@ def status(task_id: str, state: str, uuid: str) -> TaskStatus:
 
 
 def config(**changes: Any) -> AgentConfig:
-    info = AgentInfo(hostname="localhost", resources=[resource("cpus", 4), resource("mem", 4096)])
+    info = AgentInfo(
+        hostname="localhost", resources=[resource("cpus", 4), resource("mem", 4096), resource("disk", 10000)]
+    )
     return AgentConfig(info=info, version="0.1.0", ip="127.0.0.1", work_dir="/work_dir", **changes)
 
 
@@ -147,6 +245,9 @@ class Stage:
         self.core = AgentCore(config(), Random(1), self._authorize)
         self.now = BEGIN
         self.storing = True
+        self._stores: dict[int, list[JournalRecord]] = {}
+        self.kept: list[Any] = []
+        """The durable records that were stored."""
         self._link = ""
         self._links = 0
         self._request = 0
@@ -169,6 +270,8 @@ class Stage:
         plain = [word for word in words if "=" not in word]
         named = dict(word.split("=", 1) for word in words if "=" in word)
         told: list[str] = []
+        if name == "total":
+            return [f"total: {self.core.records.total}"]
         for event in self._commands[name](*plain, **named):
             told += self.tell(event)
         if name == "exited":
@@ -181,6 +284,12 @@ class Stage:
         """Hand one event to the core, confirm what it stores, check that all holds; returns what it said."""
         effects = self.core.handle(event, self.now)
         check(self.core.records)
+        for effect in effects:
+            if isinstance(effect, Store):
+                self._stores[effect.token] = [one for one in effect.records if isinstance(one, JournalRecord)]
+        if isinstance(event, Stored):
+            for token in [token for token in self._stores if token <= event.token]:
+                self.kept += [record for record in self._stores.pop(token) if record.durable]
         told = [self.show(effect) for effect in effects]
         tokens = [effect.token for effect in effects if isinstance(effect, Store)]
         if tokens and self.storing:
@@ -265,15 +374,21 @@ class Stage:
         user: str = "",
         grace: str = "",
         limit: str = "",
+        using: str = "",
+        executor_using: str = "",
     ) -> list[Event]:
         """The executor `-` is none: each task runs `command`, as those of the default executor `default` do.
 
-        `grace` is that of the tasks' kill policy, `limit` their max_completion_time, in seconds.
+        `grace` is that of the tasks' kill policy, `limit` their max_completion_time, in seconds. `using` and
+        `executor_using` are further resources of tasks and executor.
         """
         info: ExecutorInfo | None = executor_info(framework_id, executor_id)
         assert info is not None
         assert info.command is not None
         tasks = [task_info(task_id) for task_id in task_ids if task_id != "group"]
+        for task in tasks:
+            task.resources += resources(using) if using else []
+        info.resources += resources(executor_using) if executor_using else []
         if executor_id in ("-", "default"):
             for task in tasks:
                 task.command = CommandInfo(value=command or f"./{task.task_id.value}", user=user or None)
@@ -293,6 +408,44 @@ class Stage:
         return self._receive(
             link.Launch(framework_id=framework_id, tasks=tasks, executor=info, group="group" in task_ids)
         )
+
+    def do_apply(
+        self, uuid: str, kind: str, first: str, second: str = "", called: str = "", framework: str = ""
+    ) -> list[Event]:
+        """An operation, as `operation` reads it, whose id is `called`."""
+        info = operation(kind, first, second, called)
+        return self._receive(link.ApplyOperation(operation_uuid=uuid_of(uuid), framework_id=framework, info=info))
+
+    def do_ack_operation(self, uuid: str, status: str = "") -> list[Event]:
+        """Without a uuid of the status it is the right one."""
+        held = self.core.records.operations.get(uuid_of(uuid))
+        named = uuid_of(status)
+        if not status and held is not None and held.status.uuid is not None:
+            named = held.status.uuid.value
+        return self._receive(link.AcknowledgeOperation(operation_uuid=uuid_of(uuid), status_uuid=named))
+
+    def do_volumes_made(self, uuid: str, *words: str) -> list[Event]:
+        return [VolumesMade(uuid_of(uuid), " ".join(words))]
+
+    def do_volumes_moved(self, uuid: str) -> list[Event]:
+        return [VolumesMoved(uuid_of(uuid))]
+
+    def do_volume_erased(self, trash: str) -> list[Event]:
+        return [VolumeErased(next(real for real, name in self._names.items() if name == trash))]
+
+    def do_linking_failed(self, run: str, *words: str) -> list[Event]:
+        return [LinkingFailed(self._run(run), " ".join(words))]
+
+    def do_oversubscribe(self, text: str = "") -> list[Event]:
+        return [Oversubscribe(resources(text) if text else [])]
+
+    def do_restart(self) -> list[Event]:
+        """A new agent on the same work directory, which finds the durable records that were stored."""
+        self._stores.clear()
+        self.core = AgentCore(
+            config(), Random(2), self._authorize, agent_id="S0", epoch=1, durable=kept_only(self.kept)
+        )
+        return []
 
     def do_kill(self, framework_id: str, task_id: str, grace: str = "") -> list[Event]:
         policy = KillPolicy(grace_period=DurationInfo(nanoseconds=int(grace) * 10**9)) if grace else None
@@ -402,7 +555,14 @@ class Stage:
                     f"start {self._named('run', effect.run)} of {effect.framework_id}/{effect.executor_id}: "
                     f"{effect.argv} as {effect.user} in {self._renamed(effect.directory)}, "
                     f"orphan after {effect.orphan_timeout_seconds:g} s{nested}"
+                    + (f", volumes {self._text(effect.volumes)}" if effect.volumes else "")
+                    + (f", its executor's {self._text(effect.parent_volumes)}" if effect.parent_volumes else "")
                 )
+            case MakeVolumes() | RemoveVolumes() | UnlinkVolumes():
+                kind = type(effect).__name__
+                return f"{kind} {self._members(effect)}"
+            case LinkVolumes(run=run, volumes=volumes, user=user):
+                return f"link in {self._named('run', run)} as {user}: {self._text(volumes)}"
             case KillRun(run=run, grace_seconds=grace):
                 return f"kill {self._named('run', run)} within {grace:g} s"
             case ForgetRun(run=run):
@@ -461,7 +621,7 @@ class Stage:
                 return value.decode()
             case str():
                 return self._renamed(repr(value) if " " in value else value)
-            case list():
+            case list() | tuple():
                 return "[" + ", ".join(self._text(one) for one in value) + "]"
             case ExecutorInfo():
                 return value.executor_id.value
@@ -472,7 +632,20 @@ class Stage:
             case MasterInfo():
                 return value.id
             case Resource() if value.scalar is not None:
-                return f"{value.name}:{value.scalar.value:g}"
+                layers = "".join(f"@{layer.role}" for layer in value.reservations)
+                disk = ""
+                if value.disk is not None and value.disk.persistence is not None and value.disk.volume is not None:
+                    disk = f"#{value.disk.persistence.id}:{value.disk.volume.container_path}"
+                kinds = f"{'~' if value.revocable is not None else ''}{'*' if value.shared is not None else ''}"
+                return f"{value.name}:{value.scalar.value:g}{layers}{disk}{kinds}"
+            case VolumeDirectory():
+                return "/".join((value.root, *value.parts))
+            case VolumeLink():
+                return f"{value.path} -> {self._text(value.directory)}{' (owner kept)' if value.keep_owner else ''}"
+            case Offer.Operation():
+                kind = value.type.value if value.type is not None else "?"
+                member = getattr(value, kind.lower(), None)
+                return f"{kind}({'' if member is None else self._members(member)})"
             case ContainerStatus():
                 address = value.network_infos[0].ip_addresses[0].ip_address
                 pid = f" pid {value.executor_pid}" if value.executor_pid is not None else ""
@@ -482,7 +655,7 @@ class Stage:
                 return f"{outer}{self._text(value.value)}"
             case link.Hello():
                 capabilities = "+".join(value.capabilities)
-                assert capabilities == "MULTI_ROLE+HIERARCHICAL_ROLE+RESERVATION_REFINEMENT+TASK_RESOURCE_LIMITS"
+                assert capabilities == "+".join(self.core.config.capabilities)
                 return (
                     f"Hello({value.protocol_oldest}..{value.protocol_newest} software={value.software} "
                     f"{self._text(value.info)} incarnation={self._named('incarnation', value.incarnation)} "

@@ -20,6 +20,9 @@ class AgentConfig(msgspec.Struct, kw_only=True, frozen=True):
         "MULTI_ROLE",
         "HIERARCHICAL_ROLE",
         "RESERVATION_REFINEMENT",
+        "RESIZE_VOLUME",
+        "AGENT_OPERATION_FEEDBACK",
+        "AGENT_DRAINING",
         "TASK_RESOURCE_LIMITS",
     )
     executor_registration_timeout_seconds: float = 60.0

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from tepui.agent import (
+    draining,
     executors,
     extensions,
     launches,
@@ -88,6 +89,7 @@ _FROM_MASTER: dict[type[msgspec.Struct], Callable[[Context, Any], None]] = {
     link.Acknowledge: updates.acknowledge,
     link.AcknowledgeOperation: operations.acknowledge,
     link.ApplyOperation: operations.apply,
+    link.Drain: draining.drain,
     link.FrameworkUpdate: launches.framework_update,
     link.Kill: executors.kill,
     link.Launch: launches.launch,
@@ -133,7 +135,9 @@ class AgentCore:
         self.metrics = self._context.metrics
         if agent_id:
             registration.set_agent_id(self._context, agent_id)
+        durable = list(durable)
         operations.recover(self._context, durable)
+        draining.recover(self._context, durable)
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """What follows from the event. `now` is seconds since the epoch and never goes back."""

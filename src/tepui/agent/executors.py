@@ -286,18 +286,23 @@ def kill(context: Context, message: link.Kill) -> None:
             "The task to be killed has no executor on this agent",
         )
         return
+    kill_task(context, task, message.kill_policy)
+
+
+def kill_task(context: Context, task: Task, policy: KillPolicy | None) -> None:
+    """End the task, unless it has ended or its executor is about to."""
     executor = task.executor
     if executor is None or task.state in TERMINAL_STATES or executor.state is ExecutorState.TERMINATING:
         return
-    context.change("kill", message.framework_id, executor.executor_id, message.task_id)
-    if message.task_id in executor.queued:
+    context.change("kill", task.framework_id, executor.executor_id, task.task_id)
+    if task.task_id in executor.queued:
         _kill_queued(context, executor, task)
     elif executor.kind is not ExecutorKind.CUSTOM:
-        commands.kill(context, task, message.kill_policy)
+        commands.kill(context, task, policy)
     elif executor.session is None:
-        task.kill = (message.kill_policy,)
+        task.kill = (policy,)
     else:
-        _send_kill(context, executor, task, message.kill_policy)
+        _send_kill(context, executor, task, policy)
 
 
 def _send_kill(context: Context, executor: Executor, task: Task, policy: KillPolicy | None) -> None:

@@ -21,6 +21,7 @@ is said: it outlives the machine's crash and belongs to the work directory, what
 | ResourcesCheckpointed | the next one | dynamic reservations and persistent volumes |
 | OperationHeld | OperationForgotten | an operation whose status is told until it is acknowledged |
 | VolumeDoomed | VolumeForgotten | a destroyed volume whose directory is to be erased |
+| DrainSet | the next one | the terms of a drain of the agent with that id |
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ import msgspec
 
 from tepui.agent.volumes import VolumeDirectory
 from tepui.model.v1.mesos import (
+    DrainConfig,
     ExecutorInfo,
     FrameworkInfo,
     Offer,
@@ -156,6 +158,17 @@ class VolumeForgotten(JournalRecord):
     trash: str
 
 
+class DrainSet(JournalRecord):
+    """The agent with this id drains under these terms, or drains no more."""
+
+    durable: ClassVar[bool] = True
+
+    agent_id: str
+    config: DrainConfig | None = None
+    started_at: float | None = None
+    """Seconds since the epoch."""
+
+
 Record = (
     AgentAdmitted
     | FrameworkKnown
@@ -171,4 +184,5 @@ Record = (
     | OperationForgotten
     | VolumeDoomed
     | VolumeForgotten
+    | DrainSet
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from copy import copy
 
-from tepui.agent import commands, executors, history, lifecycle, operations, updates
+from tepui.agent import commands, draining, executors, history, lifecycle, operations, updates
 from tepui.agent.context import Context
 from tepui.agent.journal import FrameworkKnown, JournalRecord, TaskLaunched
 from tepui.agent.state import Executor, ExecutorKind, ExecutorState, Framework, Task
@@ -96,6 +96,9 @@ def _refusal(context: Context, framework: Framework, message: Launch) -> Refusal
     lost = updates.lost_or_dropped(framework)
     if context.state.stopping is not None:
         return (lost, _Reason.REASON_EXECUTOR_TERMINATED, "The agent is shutting down")
+    drained = draining.refusal(context, framework)
+    if drained is not None:
+        return drained
     if info is None:
         return None
     executor = framework.executors.get(info.executor_id.value)

@@ -21,7 +21,7 @@ from tepui.model.link import Acknowledge, StatusUpdate
 from tepui.model.shell import SendLink
 from tepui.model.task_states import TERMINAL_STATES
 from tepui.model.v1.executor import Event as ExecutorEvent
-from tepui.model.v1.mesos import ExecutorID, TaskID, TaskInfo, TaskState, TaskStatus
+from tepui.model.v1.mesos import DrainConfig, ExecutorID, TaskID, TaskInfo, TaskState, TaskStatus
 
 PENDING_UPDATES_MAX = 100
 """When so many updates of one task wait, a new one takes the place of the newest."""
@@ -111,6 +111,8 @@ def add(context: Context, task: Task, status: TaskStatus, records: list[JournalR
     update is not journalled.
     """
     framework = task.framework
+    if context.state.drain_config is not None:
+        _name_drain(context.state.drain_config, framework, status)
     uuid = status.uuid or b""
     token = 0
     if framework.checkpoint:
@@ -138,6 +140,14 @@ def add(context: Context, task: Task, status: TaskStatus, records: list[JournalR
     executor = task.executor
     context.change(status.state.value, framework.framework_id, executor.executor_id if executor else "", task.task_id)
     return token
+
+
+def _name_drain(config: DrainConfig, framework: Framework, status: TaskStatus) -> None:
+    """While the agent drains, that is why its tasks are killed; with `mark_gone` they are gone (Mesos: reasons)."""
+    if status.state in (TaskState.TASK_KILLING, TaskState.TASK_KILLED):
+        status.reason = TaskStatus.Reason.REASON_AGENT_DRAINING
+        if config.mark_gone and framework.partition_aware and status.state is TaskState.TASK_KILLED:
+            status.state = TaskState.TASK_GONE_BY_OPERATOR
 
 
 def enter(context: Context, task: Task, state: TaskState) -> None:
