@@ -17,15 +17,22 @@ from tepui.agent.journal import (
     FrameworkForgotten,
     FrameworkKnown,
     JournalRecord,
+    OperationForgotten,
+    OperationHeld,
+    ResourcesCheckpointed,
     RunBegan,
     RunEnded,
     TaskEnded,
     TaskLaunched,
     UpdateAcknowledged,
     UpdateReceived,
+    VolumeDoomed,
+    VolumeForgotten,
 )
+from tepui.agent.volumes import VolumeDirectory
+from tepui.model.v1.mesos import OperationState, OperationStatus
 from tepui.storage.journal import ACKNOWLEDGED_KEPT_MAX, Journal, JournalError
-from tests.agent.stage import executor_info, framework_info, status, task_info, uuid_of
+from tests.agent.stage import executor_info, framework_info, operation, resources, status, task_info, uuid_of
 
 
 @pytest.fixture
@@ -265,3 +272,40 @@ def test_two_agents_cannot_share_a_journal(path: Path) -> None:
     with pytest.raises(JournalError, match="database is locked"):
         Journal(path)
     journal.close()
+
+
+def held(uuid: str) -> OperationHeld:
+    done = OperationStatus(state=OperationState.OPERATION_FINISHED)
+    return OperationHeld(uuid_of(uuid), "f1", operation("RESERVE", "cpus:1@eng", operation_id=uuid), done)
+
+
+def test_of_durable_records_the_last_of_each_subject_comes_back(tmp_path: Path) -> None:
+    path = tmp_path / "meta" / "resources.sqlite"
+    journal = Journal(path, synced=True)
+    kept = ResourcesCheckpointed(resources("cpus:1@eng+disk:64@eng#v1:data"))
+    doomed = VolumeDoomed("trash-2", VolumeDirectory("/work", ("volumes", "roles", "eng", "v1")))
+    journal.commit([ResourcesCheckpointed(resources("cpus:2@eng")), held("o1"), held("o2")])
+    journal.commit([VolumeDoomed("trash-1", VolumeDirectory("/mnt", ())), kept, doomed])
+    journal.commit([OperationForgotten(uuid_of("o1")), VolumeForgotten("trash-1")])
+    journal.close()
+    again = Journal(path, synced=True)
+    assert again.recovered() == [held("o2"), kept, doomed]
+    again.close()
+
+
+@pytest.mark.parametrize(("synced", "level"), [(True, 2), (False, 0)])
+def test_only_a_synced_journal_waits_for_the_disk(tmp_path: Path, synced: bool, level: int) -> None:
+    """SQLite's own word for it: 2 syncs each commit, 0 none."""
+    journal = Journal(tmp_path / "meta" / "journal.sqlite", synced=synced)
+    assert journal._database.execute("PRAGMA synchronous").fetchone() == (level,)
+    journal.close()
+
+
+def test_an_unreadable_journal_of_reservations_stops_the_agent(tmp_path: Path) -> None:
+    path = tmp_path / "resources.sqlite"
+    path.write_bytes(b"not a database at all" * 100)
+    with pytest.raises(
+        JournalError, match="of reservations and volumes cannot be read: .* Restore the file, or move it"
+    ):
+        Journal(path, synced=True)
+    assert path.read_bytes().startswith(b"not a database")

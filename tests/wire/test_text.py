@@ -70,6 +70,18 @@ def test_resources_are_read_from_json() -> None:
         ("[{]", "Bad JSON of resources: "),
         ('[{"name":"cpus"}]', "Bad JSON of resources: Object missing required field `type`"),
         (
+            '[{"name":"disk","type":"SCALAR","scalar":{"value":1},"disk":{"source":{"type":"BLOCK"}}}]',
+            "Bad resource 'disk': disks of type BLOCK come from resource providers, which this version does not have",
+        ),
+        (
+            '[{"name":"disk","type":"SCALAR","scalar":{"value":1},"disk":{"source":{"type":"PATH","path":{}}}}]',
+            "Bad resource 'disk': a PATH disk needs the folder where it is: 'source.path.root'",
+        ),
+        (
+            '[{"name":"disk","type":"SCALAR","scalar":{"value":1},"disk":{}}]',
+            "Bad resource 'disk': 'disk' is given without a 'source'",
+        ),
+        (
             '[{"name":"cpus","type":"SCALAR","scalar":{"value":1},"revocable":{}}]',
             "Bad resource 'cpus': 'revocable' cannot be given here",
         ),

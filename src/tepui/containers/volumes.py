@@ -56,10 +56,15 @@ def make_volume(root: str, parts: Sequence[str]) -> None:
 
 def _made(parent: int, name: str, mode: int) -> int:
     """A descriptor of the directory `name`, which is made unless it is there."""
+    made = False
     with suppress(FileExistsError):
         os.mkdir(name, mode, dir_fd=parent)
+        made = True
+    descriptor = os.open(name, _DIRECTORY, dir_fd=parent)
+    if made:
+        os.fchmod(descriptor, mode)  # whatever the umask is
         os.fsync(parent)
-    return os.open(name, _DIRECTORY, dir_fd=parent)
+    return descriptor
 
 
 def move_away(root: str, parts: Sequence[str], trash: str) -> None:

@@ -157,6 +157,23 @@ def _not_on_a_command_line(resource: Resource) -> str | None:
         return "a persistent volume cannot be given here"
     if resource.revocable is not None:
         return "'revocable' cannot be given here"
+    if resource.shared is not None:
+        return "'shared' cannot be given here: only persistent volumes can be shared"
+    if resource.disk is not None:
+        return _unusable_source(resource.disk.source)
+    return None
+
+
+def _unusable_source(source: Resource.DiskInfo.Source | None) -> str | None:
+    if source is None:
+        return "'disk' is given without a 'source'"
+    kinds = Resource.DiskInfo.Source.Type
+    if source.type not in (kinds.PATH, kinds.MOUNT):
+        return f"disks of type {source.type.value} come from resource providers, which this version does not have"
+    place = source.path or source.mount
+    if place is None or not place.root:
+        name = source.type.value.lower()
+        return f"a {source.type.value} disk needs the folder where it is: 'source.{name}.root'"
     return None
 
 
