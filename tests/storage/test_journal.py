@@ -304,8 +304,6 @@ def test_only_a_synced_journal_waits_for_the_disk(tmp_path: Path, synced: bool, 
 def test_an_unreadable_journal_of_reservations_stops_the_agent(tmp_path: Path) -> None:
     path = tmp_path / "resources.sqlite"
     path.write_bytes(b"not a database at all" * 100)
-    with pytest.raises(
-        JournalError, match="of reservations and volumes cannot be read: .* Restore the file, or move it"
-    ):
+    with pytest.raises(JournalError, match=r"of reservations and volumes cannot be read: .* Restore the file, or move"):
         Journal(path, synced=True)
     assert path.read_bytes().startswith(b"not a database")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from tepui.agent.operations import OPERATIONS_MAX, SETTLED_MAX
 from tepui.agent.state import Executor, ExecutorKind, ExecutorState, Framework, State, Task
 from tepui.agent.updates import PENDING_UPDATES_MAX, SEEN_UUIDS_MAX
+from tepui.model.operations import apply_checkpointed, checkpointed
 from tepui.model.resources import Resources
 from tepui.model.task_states import TERMINAL_STATES
 
@@ -20,6 +22,7 @@ def holds(condition: bool, sentence: str, subject: object = "") -> None:
 def check(state: State) -> None:
     """Raise InvariantError when one of the rules is broken."""
     holds(state.link is not None or not state.welcomed, "A master that has admitted the agent is linked to it")
+    _check_resources(state)
     runs: dict[str, Executor] = {}
     alive = 0
     for framework_id, framework in state.frameworks.items():
@@ -45,6 +48,18 @@ def check(state: State) -> None:
     counted = state.counters.executors
     for one in (ExecutorState.REGISTERING, ExecutorState.RUNNING, ExecutorState.TERMINATING):
         holds(counted[one] == sum(executor.state is one for executor in runs.values()), "Executors are counted", one)
+
+
+def _check_resources(state: State) -> None:
+    total = apply_checkpointed(Resources.of(state.info.resources), state.checkpointed)
+    holds(total == state.total, "The agent has what it was started with, changed by what is checkpointed")
+    holds(checkpointed(state.total) == state.checkpointed, "What has to be checkpointed is")
+    holds(all(kind.revocable for kind, _ in state.revocable), "What is lent is revocable")
+    holds(len(state.operations) <= OPERATIONS_MAX, "Operations that wait are bounded")
+    holds(len(state.settled_operations) <= SETTLED_MAX, "Remembered operations are bounded")
+    for uuid, held in state.operations.items():
+        holds(held.operation_uuid == uuid, "An operation stands under its uuid", uuid.hex())
+        holds(held.status.uuid is not None, "Only what can be acknowledged waits for it", uuid.hex())
 
 
 def _check_framework(framework: Framework) -> None:
