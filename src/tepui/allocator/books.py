@@ -335,7 +335,7 @@ class Books:
         framework = self._frameworks.get(framework_id)
         if agent is None or framework is None or not resources:
             return
-        role = resources.allocation_role
+        free, role = agent.given_as(resources)
         if role is None:
             for part in resources.allocations().values():
                 self.recover(framework_id, agent_id, part, refuse_seconds, now)
@@ -344,7 +344,7 @@ class Books:
         held = None if leaf is None else agent.held.get(leaf)
         if leaf is None or held is None:
             raise ValueError(f"Framework {framework_id} holds nothing of {resources} on agent {agent_id}")
-        left = held - resources
+        left = Resources.NONE if held is resources else held - resources
         if agent.shared:
             self._set_held(leaf, agent, held, left)
         else:
@@ -352,10 +352,9 @@ class Books:
                 agent.held[leaf] = left
             else:
                 del agent.held[leaf], leaf.agents[agent]
-            self._tree.discharge(leaf, resources.quantities())
+            self._tree.discharge(leaf, free.quantities())
             if leaf.top.quota is not None:
-                self._quota.discharge(leaf.top.quota, resources)
-        free = resources.unallocated()
+                self._quota.discharge(leaf.top.quota, free)
         if agent.deficit:
             agent.recount()
         else:
@@ -501,7 +500,7 @@ class Books:
         if self._quota.guaranteed:
             self._quota.recount_pool(agent)
         offered = agent.offered
-        if offered and suffices(agent.free, self._minimum):
+        if offered and self._enough(agent, agent.free):
             self._offerable[agent] = None
             self._slivers.pop(agent, None)
             return
@@ -510,6 +509,15 @@ class Books:
             self._slivers[agent] = None
         else:
             self._slivers.pop(agent, None)
+
+    def _enough(self, agent: AgentRecord, resources: Resources) -> bool:
+        """Whether so much of the agent is an offer for those without a minimum of their own."""
+        if resources is not agent.weighed:
+            if not resources:
+                return False
+            agent.weighed = resources
+            agent.enough = suffices(resources, self._minimum)
+        return agent.enough
 
     def _could_hold(self, agent: AgentRecord, leaf: Leaf) -> Mapping[str, int] | None:
         """How much the leaf might be offered of the agent if all of it were free; None when it never is."""

@@ -62,7 +62,7 @@ class Engine(Books):
         pairs, self._pairs = self._pairs, {}
         eager, self._eager = self._eager, {}
         grants: list[Grant] = []
-        tree = self._tree
+        tree, participants = self._tree, self._participants
         if self._quota.unmet:
             for agent in changed:
                 self._serve_guarantees(agent, grants)
@@ -75,11 +75,13 @@ class Engine(Books):
                 agents += self._slivers
             for agent in agents:
                 if agent not in changed:
-                    leaves = {**eager, **pairs.pop(agent)} if agent in pairs else eager
+                    leaves = eager
+                    if agent in pairs:
+                        leaves = {**eager, **{leaf: None for leaf in pairs.pop(agent) if leaf in participants}}
                     self._visit(agent, self._ranked(leaves), grants)
         for agent, leaves in pairs.items():
             if agent not in changed:
-                self._visit(agent, self._ranked(leaves), grants)
+                self._visit(agent, self._ranked({leaf: None for leaf in leaves if leaf in participants}), grants)
         if self._quota.waiting:
             for quota in self._quota.rose(self._minimum):
                 self._serve_waiting(quota, grants)
@@ -102,15 +104,16 @@ class Engine(Books):
                 self._gathering.leave(leaf)
 
     def _ranked(self, leaves: Mapping[Leaf, None]) -> Iterable[Iterable[Leaf]]:
-        """Those of the leaves that take part, in order."""
-        chosen = [leaf for leaf in leaves if leaf in self._participants]
-        if len(chosen) < 2:
-            return [chosen]
+        """These of those that take part, in order."""
+        if len(leaves) < 2:
+            return [leaves]
         tree = self._tree
         tree.settle()
-        if len(chosen) <= _FEW and tree.sortable:
-            return [tree.sorted(chosen)]
-        return ([leaf for leaf in run if leaf in leaves] for run in tree.in_order())
+        if len(leaves) >= len(self._participants):
+            return tree.in_order()
+        if len(leaves) <= _FEW and tree.sortable:
+            return [tree.sorted(leaves)]
+        return (filter(leaves.__contains__, run) for run in tree.in_order())
 
     def _serve_guarantees(self, agent: AgentRecord, grants: list[Grant]) -> None:
         """Offer `agent` to the roles whose guarantee lacks something that it has."""
@@ -162,16 +165,22 @@ class Engine(Books):
     def _grant(
         self, agent: AgentRecord, leaf: Leaf, offered: Resources, shared_taken: set[object], grants: list[Grant]
     ) -> None:
-        resources = offered.select(agent.kinds, leaf.role)
-        held = agent.held.get(leaf, Resources.NONE)
+        given = agent.given
+        if given is not None and given[1] is offered and given[2] == leaf.role:
+            resources = given[0]
+        else:
+            resources = offered.select(agent.kinds, leaf.role)
+            agent.given = resources, offered, leaf.role
+        held = agent.held.get(leaf)
         if leaf.wait is not None:
             self._gathering.granted(leaf.wait, offered.quantities(), agent, self._now)
         if agent.shared:
+            held = held or Resources.NONE
             self._set_held(leaf, agent, held, held + resources, given=True)
             shared_taken.update(kind for kind, _ in offered if kind.shared)
             offered = offered.non_shared()
         else:
-            agent.held[leaf] = held + resources
+            agent.held[leaf] = resources if held is None else held + resources
             leaf.agents[agent] = None
             self._tree.charge(leaf, offered.quantities(), given=True)
             if leaf.top.quota is not None:
@@ -217,14 +226,15 @@ class Engine(Books):
             )
             if not offered:
                 return "nothing_for_role"
-        minimum = self._minimum if leaf.minimum is None else leaf.minimum
-        if not suffices(offered, minimum):
+        minimum = leaf.minimum
+        if not (self._enough(agent, offered) if minimum is None else suffices(offered, minimum)):
             return "below_minimum"
         if agent.gathers_for is not None or self._quota.quotas:
             cut, reason = self._restrained(agent, leaf, offered)
-            if not suffices(cut, minimum):
-                return reason
-            offered = cut
+            if cut is not offered:
+                if not suffices(cut, self._minimum if minimum is None else minimum):
+                    return reason
+                offered = cut
         for each in leaf.filters.get(agent, ()):
             if (each.freed is None or each.freed == agent.freed) and each.resources.contains(offered):
                 if each.resources.contains(agent.basis):

@@ -29,10 +29,12 @@ class AgentRecord:
         "blocked",
         "deficit",
         "description",
+        "enough",
         "filtered",
         "free",
         "freed",
         "gathers_for",
+        "given",
         "guarded",
         "has_gpus",
         "held",
@@ -43,6 +45,7 @@ class AgentRecord:
         "remote",
         "shared",
         "total",
+        "weighed",
     )
 
     def __init__(
@@ -77,6 +80,13 @@ class AgentRecord:
         """Some of the blocked may be so by a guard."""
         self.pooled: Quantities = {}
         """How much of it is counted as free for quotas."""
+        self.given: tuple[Resources, Resources, str] | None = None
+        """The newest grant, the same without its role, and the role: what comes back is the same object as a rule, and
+        needs no arithmetic."""
+        self.weighed: Resources | None = None
+        """For what `enough` was found out."""
+        self.enough = False
+        """Whether that was an offer for those without a minimum of their own."""
         self.gathers_for: Wait | None = None
         """For whom room is gathered on it."""
         self.deficit = False
@@ -100,6 +110,13 @@ class AgentRecord:
             self.attributes = attributes
         self.description = Description(before.hostname if hostname is None else hostname, self.attributes, domain)
         return changed
+
+    def given_as(self, resources: Resources) -> tuple[Resources, str | None]:
+        """Allocated resources without their role, and the role; no role when they have several."""
+        given = self.given
+        if given is not None and given[0] is resources:
+            return given[1], given[2]
+        return resources.unallocated(), resources.allocation_role
 
     def block(self, leaf: Leaf, resources: Resources, guard: bool) -> None:
         """`leaf` has a filter of `resources` on it from now on."""

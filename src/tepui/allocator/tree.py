@@ -257,20 +257,25 @@ class RoleTree:
 
     def charge(self, leaf: Leaf, quantities: Mapping[str, int], given: bool) -> None:
         """It holds so much more; `given` when that is an allocation, and not what it was found to use."""
+        stale = self._stale
+        more = quantities.items()
         entry: Entry | None = leaf
         while entry is not None:
-            add_quantities(entry.allocated, quantities)
+            allocated = entry.allocated
+            for name, amount in more:
+                allocated[name] = allocated.get(name, 0) + amount
             if given:
                 entry.allocations += 1
-            self._stale[entry] = None
+            stale[entry] = None
             entry = entry.above
 
     def discharge(self, leaf: Leaf, quantities: Mapping[str, int]) -> None:
         """It holds so much less."""
+        stale = self._stale
         entry: Entry | None = leaf
         while entry is not None:
             subtract_quantities(entry.allocated, quantities)
-            self._stale[entry] = None
+            stale[entry] = None
             entry = entry.above
 
     def resize(self, more: Mapping[str, int], less: Mapping[str, int]) -> None:
