@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 from collections.abc import Mapping, Sequence
 
 from tepui.model.resources import Resources
@@ -49,7 +50,7 @@ def framework_info(
     `framework_id` it is the framework that has this id already."""
     return FrameworkInfo(
         id=None if framework_id is None else FrameworkID(value=framework_id),
-        user=user or getpass.getuser(),
+        user=user or _own_user(),
         name=name,
         roles=list(roles),
         failover_timeout=failover_timeout_seconds,
@@ -59,6 +60,14 @@ def framework_info(
         labels=None if labels is None else labels_of(labels),
         capabilities=[_Capability(type=kind) for kind in dict.fromkeys((*CAPABILITIES, *capabilities))],
     )
+
+
+def _own_user() -> str:
+    """Who runs this, whatever the environment says; a number where there is no name for it."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 def executor_info(

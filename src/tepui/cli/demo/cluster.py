@@ -134,6 +134,7 @@ def _serve(servers: LocalServers, folder: Path, held: int, tell: int) -> None:
         flags = {
             "hostname": name,
             "master": address,
+            "switch_user": "false",  # tasks run as who runs this, also where that has no name
             "registration_backoff_factor": "10ms",
             "resources": split_resources(folder, len(AGENTS), number, resources),
         }
