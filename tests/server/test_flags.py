@@ -47,7 +47,11 @@ def test_values_are_read_by_their_kind_and_told_as_text() -> None:
             {"authenticate_agents": "true"},
             "--authenticate_agents asks for authentication, which this version does not have.",
         ),
-        (MASTER_FLAGS, {"zk": "zk://h/p"}, "--zk asks for election by ZooKeeper, which this version does not have."),
+        (
+            MASTER_FLAGS,
+            {"zk": "zk://h:2181"},
+            "--zk expects an address such as zk://10.0.0.1:2181,10.0.0.2:2181/mesos, with a path that is not '/'.",
+        ),
         (AGENT_FLAGS, {"containerizers": "docker"}, "--containerizers expects mesos, not 'docker'."),
         (
             AGENT_FLAGS,

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from pathlib import Path
 from random import Random
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -41,9 +42,13 @@ from tepui.scheduler.offers import Offer
 from tepui.scheduler.tasks import framework_info, kill_policy
 from tepui.session.errors import CallRefusedError, RemovedError, SessionError
 from tepui.session.scheduler import CallLost, CallRefused, Connected, Disconnected, SchedulerSession, Settings
-from tepui.session.steps import Ask, Stop
+from tepui.session.steps import Ask, LeaderKnown, Stop
 from tepui.transport.client import HttpTransport, Transport
 from tepui.transport.conversation import Conversation
+from tepui.transport.zookeeper_url import ZooKeeperUrl, parse_zookeeper_url
+
+if TYPE_CHECKING:
+    from tepui.transport.leader import Leader, LeaderFinder
 
 KEPT_FAILOVER_SECONDS = 7 * 86400.0
 """The failover timeout of a framework that is given by its name and keeps its identity in a file."""
@@ -59,9 +64,10 @@ class Scheduler:
             async for event in scheduler:
                 match event: ...
 
-    `masters` is `host:port`, several divided by commas or as a list; the leader is found by asking. `framework` is a
-    name, or `framework_info(...)`. With `identity`, the framework's id is kept in that file and taken up again.
-    `only_agents`, `never_agents` (host names) and `minimum` (`{"cpus": 1, "mem": 128}`) say which offers to see.
+    `masters` is `host:port`, several divided by commas or as a list, and the leader is found by asking; or
+    `zk://[user:password@]host:port,.../path`, and ZooKeeper tells who leads. `framework` is a name, or
+    `framework_info(...)`. With `identity`, the framework's id is kept in that file and taken up again. `only_agents`,
+    `never_agents` (host names) and `minimum` (`{"cpus": 1, "mem": 128}`) say which offers to see.
 
     Calls are sent in the order in which they are made and return at once; whatever comes of them is an event. The
     library subscribes again when the master is lost, acknowledges updates once they are handled, reconciles, restores
@@ -97,9 +103,14 @@ class Scheduler:
             framework = msgspec.structs.replace(framework, id=FrameworkID(value=kept))
         self._filters = make_filters(only_agents, never_agents, minimum)
         self._framework = framework
+        self._zookeeper: ZooKeeperUrl | None = None
+        addresses: Sequence[str] | None = masters.split(",") if isinstance(masters, str) else masters
+        if isinstance(masters, str) and masters.startswith(("zk://", "file://")):
+            self._zookeeper, addresses = parse_zookeeper_url(masters), None
+        self._leader_finder: LeaderFinder | None = None
         self._session = SchedulerSession(
             self._filtered_info(),
-            masters.split(",") if isinstance(masters, str) else masters,
+            addresses,
             random or Random(),
             settings,
             scheme="http" if ssl_context is None else "https",
@@ -131,7 +142,16 @@ class Scheduler:
             raise RuntimeError("A Scheduler is used once; make another")
         self._conversation = Conversation(self._session, scheduler.Event, self._transport)
         self._conversation.start()
+        if self._zookeeper is not None:
+            from tepui.transport.leader import LeaderFinder  # kazoo is imported where ZooKeeper is used
+
+            self._leader_finder = LeaderFinder(self._zookeeper, self._leader_is)
+            self._leader_finder.start()
         return self
+
+    def _leader_is(self, leader: Leader) -> None:
+        if self._conversation is not None and not self._conversation.is_finished:
+            self._conversation.tell(LeaderKnown(leader.host_and_port))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -147,6 +167,8 @@ class Scheduler:
                 if self._session.is_torn_down and self._identity is not None:
                     forget_identity(self._identity)
         finally:
+            if self._leader_finder is not None:
+                await self._leader_finder.stop()
             await conversation.close()
 
     def __aiter__(self) -> Scheduler:

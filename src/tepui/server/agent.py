@@ -43,7 +43,7 @@ from tepui.server.executor_api import ExecutorApi
 from tepui.server.extension_api import AGENT_EXTENSIONS, ExtensionApi
 from tepui.server.flags import FlagError, Flags
 from tepui.server.log import set_up_logging
-from tepui.server.master_address import master_address
+from tepui.server.master_address import MasterLocator, master_addresses
 from tepui.server.network import advertised
 from tepui.server.record_requests import refused_records
 from tepui.server.signals import wait_for_signal
@@ -141,6 +141,7 @@ class AgentServer(Server):
         self._supervisor = supervisor.SupervisorClient(
             Path(runtime_dir) if runtime_dir is not None else work_dir / "run", self._on_supervisor
         )
+        self._masters = MasterLocator(flags.text("master") or "", lambda: self._link.look_again("another master leads"))
         self._link = LinkClient(
             self._locate_master,
             on_open=lambda link: self._turn.post(LinkUp(link)),
@@ -195,6 +196,7 @@ class AgentServer(Server):
         except supervisor.SupervisorError as error:
             raise StartError(f"The supervisor cannot be started: {error}.") from None
         self._turn.start()
+        self._masters.start()
         self._link.start()
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._leave)
         log.info("agent serves http://%s:%d, looks for its master at %s", config.ip, port, self._flags.text("master"))
@@ -210,6 +212,7 @@ class AgentServer(Server):
         return await self._stopping
 
     async def stop(self) -> None:
+        await self._masters.stop()
         await super().stop()
         self._supervisor.close()
         if self._leaving:
@@ -261,7 +264,7 @@ class AgentServer(Server):
 
     def _locate_master(self) -> tuple[str, int] | None:
         try:
-            return master_address(self._flags.text("master") or "")
+            return self._masters.next()
         except FlagError as error:
             log.warning("%s", error)
             return None
@@ -418,7 +421,7 @@ def run_agent(flags: Flags) -> int:
     work_dir = flags.text("work_dir")
     if work_dir is None:
         raise FlagError("--work_dir is missing: name the folder for sandboxes, such as --work_dir=/var/lib/tepui.")
-    master_address(flags.text("master") or "")
+    master_addresses(flags.text("master") or "")
     log_file = set_up_logging(flags, "agent")
     with WorkDirLock(Path(work_dir)):
         return run(_serve(flags, Path(work_dir), log_file))

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from tepui.transport.zookeeper_url import AddressError, parse_zookeeper_url
 from tepui.wire.text import TextError, parse_duration, parse_min_allocatable, parse_resources, parse_weights
 
 Value = object
+_PASSWORD = re.compile(r"^(zk://[^:/]*:).*@")
 Result = TypeVar("Result")
 
 
@@ -156,6 +159,76 @@ def _resources(text: str) -> str:
     return text
 
 
+def _zookeeper(text: str) -> str:
+    try:
+        parse_zookeeper_url(text)
+    except AddressError as error:
+        raise FlagError(str(error)) from None
+    return text
+
+
+def _revocable(text: str) -> str:
+    """As it is given: a file is read again later."""
+    read_revocable(text)
+    return text
+
+
+def read_revocable(text: str) -> list[Resource]:
+    """The resources that `--oversubscribed_resources` names, perhaps in a file. Raises FlagError."""
+    return _read_by(parse_revocable_resources)(_json_file_or_text(text))
+
+
+def _role(text: str) -> str:
+    why = validate_role(text)
+    if why is not None:
+        raise FlagError(f"expects the name of a role: {why}")
+    return text
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(name for name in text.split(",") if name)
+
+
+def _priorities(text: str) -> dict[str, int]:
+    priorities = {}
+    for piece in filter(None, text.split(",")):
+        role, _, number = piece.partition("=")
+        try:
+            priorities[role.strip()] = int(number)
+        except ValueError:
+            raise FlagError(f"expects role=number,..., with whole numbers, not '{piece}'") from None
+    return priorities
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise FlagError(f"expects a number from 0 to 1, not '{text}'")
+    return share
+
+
+def _policy(text: str) -> str:
+    if text not in HIERARCHICAL:
+        try:
+            policy_named(text)
+        except PolicyError as error:
+            raise FlagError(str(error)) from None
+    return text
+
+
+def _whitelist(text: str) -> str | None:
+    """The path; None when everybody is offered, which Mesos writes as `*`."""
+    if text == "*":
+        return None
+    path = text.removeprefix("file://")
+    if not path.startswith("/"):
+        raise FlagError(f"expects file:///path/of/the/list, not '{text}'")
+    return path
+
+
 def _folder(text: str) -> str:
     return str(Path(text).absolute())
 
@@ -205,9 +278,19 @@ _NETWORK = [
 MASTER_FLAGS = [
     *_NETWORK,
     Flag("port", _integer(0, 65535), "5050", "Port to listen on; 0 picks a free one."),
-    Flag("work_dir", _folder, None, "Folder for what the master must remember; nothing yet."),
+    Flag("work_dir", _folder, None, "Folder for the registry (what the master must remember), unless --zk says where."),
     Flag("cluster", _text, None, "Name of the cluster, for people."),
-    Flag("registry", _one_of("in_memory"), "in_memory", "Where admitted agents are remembered."),
+    Flag(
+        "registry",
+        _one_of("replicated_log", "in_memory"),
+        "replicated_log",
+        "What the master must remember is kept (replicated_log: by ZooKeeper with --zk, else in --work_dir), or not.",
+    ),
+    Flag("registry_fetch_timeout", _positive_duration, "1mins", "Time to read it; then the master ends."),
+    Flag("registry_store_timeout", _positive_duration, "20secs", "Time to write it; then the master ends."),
+    Flag("zk", _zookeeper, None, "Elect a leader by zk://[user:password@]HOST:PORT,.../path, or file:///path."),
+    Flag("zk_session_timeout", _positive_duration, "10secs", "A leader that is missed for so long is replaced."),
+    Flag("quorum", _integer(1, 1000), None, "Accepted, without effect: ZooKeeper's servers are the quorum."),
     Flag("roles", _roles, None, "White list of roles, separated by commas; any role when unset."),
     Flag("weights", _weights, None, "Weights of roles, such as `eng=2,ads=1.5`; 1 for others."),
     Flag("allocator", _one_of("hierarchical", "drf"), "hierarchical", "Who gets offers: hierarchical fair sharing."),
@@ -229,8 +312,6 @@ MASTER_FLAGS = [
     Flag("max_operator_event_stream_subscribers", _integer(1, 10**5), "1000", "Operator streams open at once."),
     _switch("publish_per_framework_metrics", True, "Count calls, events and tasks of each framework."),
     _switch("require_agent_domain", False, "Refuse agents without a fault domain."),
-    _later_value("zk", "election by ZooKeeper"),
-    _later_value("quorum", "a replicated registry"),
     _later_value("rate_limits", "rate limits"),
     _later_value("whitelist", "a white list of agents"),
     _later_value("fair_sharing_excluded_resource_names", "exclusions from fair sharing"),
@@ -243,7 +324,7 @@ MASTER_FLAGS = [
 AGENT_FLAGS = [
     *_NETWORK,
     Flag("port", _integer(0, 65535), "5051", "Port to listen on; 0 picks a free one."),
-    Flag("master", _text, None, "Where the master is: HOST:PORT, or file:///path of a file that says so."),
+    Flag("master", _text, None, "Where the master is: HOST:PORT, several of them, zk://..., or file:///path."),
     Flag("work_dir", _folder, None, "Folder for sandboxes and what the agent must remember."),
     Flag("runtime_dir", _folder, None, "Folder for sockets and state that a reboot may clear."),
     Flag("resources", _resources, None, "Resources, such as `cpus:4;mem:4096`; what is left out is detected."),
@@ -289,7 +370,7 @@ class Flags:
                 self._values[flag.name] = flag.parse(text)
             except FlagError as error:
                 raise FlagError(f"{where} {error}.") from None
-            self._texts[flag.name] = text
+            self._texts[flag.name] = _PASSWORD.sub(r"\1***@", text)
 
     def text(self, name: str) -> str | None:
         """The value as text, None while it is unset."""
@@ -317,7 +398,7 @@ class Flags:
         return self._values[name]
 
     def texts(self) -> dict[str, str]:
-        """Every flag that has a value, as text, sorted by name."""
+        """Every flag that has a value, as text, sorted by name; a password for ZooKeeper is left out."""
         return dict(sorted(self._texts.items()))
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
 from uuid import uuid4
 
+import msgspec
 from aiohttp import web
 
 from tepui import __version__
@@ -22,6 +25,7 @@ from tepui.master.records import (
     FrameworkRemoved,
     FrameworkUpdated,
 )
+from tepui.master.registry import Registry, RegistryRecord
 from tepui.master.stories import sentence
 from tepui.model.shell import (
     Event,
@@ -33,8 +37,10 @@ from tepui.model.v1.mesos import Address, MasterInfo
 from tepui.server.allocators import make_allocator
 from tepui.server.base import Server
 from tepui.server.domain import fault_domain
+from tepui.server.election import LEASE_OVER, Election
 from tepui.server.endpoints import answer_health
 from tepui.server.engine import Engine
+from tepui.server.errors import StartError
 from tepui.server.extension_api import MASTER_EXTENSIONS, ExtensionApi
 from tepui.server.flags import Flags
 from tepui.server.legacy_api import LegacyApi
@@ -42,9 +48,11 @@ from tepui.server.log import set_up_logging
 from tepui.server.master_operator_api import MasterOperatorApi
 from tepui.server.network import advertised, ip_number
 from tepui.server.record_requests import refused_records
+from tepui.server.registry import check_registry_flags, local_backend, registry_lock
 from tepui.server.scheduler_api import SchedulerApi
 from tepui.server.signals import wait_for_signal
-from tepui.transport.hot import HotRequest
+from tepui.server.standby import Standby
+from tepui.storage.registry import Backend, RegistryError, RegistryStore
 from tepui.transport.http import HttpServer, text
 from tepui.transport.link import LINK_PATH, LinkServer
 from tepui.transport.loop import run
@@ -109,6 +117,10 @@ class MasterServer(Server):
         super().__init__(flags, "/master/log", log_file)
         post = self._turn.post
         self._core: MasterCore | None = None
+        self._registry: RegistryStore | None = None
+        self._election: Election | None = None
+        self._ending: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._ended = False
         self._agents = LinkServer(
             on_open=lambda link, address: post(LinkOpened(link, address)),
             on_messages=lambda link, messages: self._turn.post_all([LinkReceived(link, one) for one in messages]),
@@ -119,36 +131,108 @@ class MasterServer(Server):
         operator = MasterOperatorApi(self._exchange, post, self._files, self._level)
         legacy = LegacyApi(self._exchange, post)
         calls = {"/api/v1/scheduler": scheduler.handle, "/master/api/v1/scheduler": scheduler.handle}
-        routes = {
+        self._standby = Standby(flags.texts(), self._clock.now(), self._clock.now)
+        self._calls = calls
+        self._routes = {
             **calls,
             "/api/v1": operator.handle,
             "/master/api/v1": operator.handle,
-            "/redirect": self._redirect,
-            "/master/redirect": self._redirect,
+            "/redirect": self._standby.redirect,
+            "/master/redirect": self._standby.redirect,
             "/health": answer_health,
             "/master/health": answer_health,
             **legacy.routes(),
             **ExtensionApi(self._exchange, post, MASTER_EXTENSIONS).routes(),
             **self._common.routes(),
         }
-        self._connect(HttpServer(routes, self._cold, flusher=self._flusher, pipelined=calls), self._agents)
+        standby = self._standby.routes(self._routes)
+        self._connect(HttpServer(standby, self._cold, flusher=self._flusher, pipelined=calls), self._agents)
         self._appliers[Store] = self._store
 
     async def start(self) -> int:
-        """Listen and begin; returns the port. Raises StartError when it cannot listen there."""
+        """Listen and begin; returns the port. Without --zk this master leads when this returns.
+
+        Raises StartError when it cannot listen there, or cannot read the registry.
+        """
         port = await self._listen()
         config = master_config(self._flags, port, self._clock.now())
-        self._core = MasterCore(config, make_allocator(self._flags), Random(SystemRandom().getrandbits(128)))
-        self._begin(self._core, self._core.metrics)
         self._turn.start()
         log.info("master %s serves http://%s:%d", config.info.id, config.info.hostname, port)
+        zookeeper = self._flags.text("zk")
+        if zookeeper is not None:
+            self._election = Election(
+                self._flags, config.info, self._standby, lead=partial(self._lead, config), on_end=self._end
+            )
+            self._election.start()
+            return port
+        self._standby.recovering = True
+        try:
+            await self._lead(config, local_backend(self._flags))
+        except RegistryError as error:
+            await self.stop()
+            raise StartError(str(error)) from None
         return port
+
+    async def _lead(self, config: MasterConfig, backend: Backend) -> None:
+        """Read the registry, and lead from then on. Raises RegistryError."""
+        begun = self._clock.now()
+        registry = RegistryStore(
+            backend,
+            fetch_timeout_seconds=self._flags.seconds("registry_fetch_timeout"),
+            store_timeout_seconds=self._flags.seconds("registry_store_timeout"),
+            on_failure=lambda error: self._end(str(error)),
+            on_commit=self._committed,
+        )
+        self._registry = registry
+        stored = await registry.lead()
+        known = Registry(stored.records())
+        now = self._clock.now()
+        config = msgspec.structs.replace(config, epoch=stored.epoch, elected_time=now)
+        core = MasterCore(config, make_allocator(self._flags), Random(SystemRandom().getrandbits(128)), registry=known)
+        self._core = core
+        core.metrics.register_gauge("registrar/queued_operations", lambda: registry.waiting)
+        core.metrics.register_gauge("registrar/registry_size_bytes", lambda: registry.size_bytes)
+        core.metrics.timers["registrar/state_fetch"].add((now - begun) * 1000, now)
+        self._begin(core, core.metrics)
+        self._standby.lead_by(config.info)
+        self._standby.recovering = False
+        self._http.serve(self._routes, self._calls)
+        self._turn.start()
+        log.info(
+            "master %s leads epoch %d; the registry knows %d agents", config.info.id, config.epoch, len(known.admitted)
+        )
+
+    def _committed(self, seconds: float) -> None:
+        if self._core is not None:
+            self._core.metrics.timers["registrar/state_store"].add(seconds * 1000, self._clock.now())
+
+    def _end(self, why: str) -> None:
+        """Nothing happens from here on: others may lead already, or what was decided is not stored."""
+        self._ended = True
+        if not self._ending.done():
+            self._ending.set_result(why)
+
+    async def wait(self) -> str:
+        """Wait until this master must end; returns why."""
+        return await self._ending
+
+    async def stop(self) -> None:
+        if self._election is not None:
+            await self._election.stop()
+        await super().stop()
+        if self._registry is not None:
+            await self._registry.close()
+        if self._election is not None:
+            await self._election.close()
 
     # The loop.
 
     def _process(self, events: list[Event]) -> None:
         core, engine = self._core, self._engine
-        if core is None or engine is None:
+        if core is None or engine is None or self._ended:
+            return
+        if self._election is not None and not self._election.holds_lease:
+            self._end(LEASE_OVER)
             return
         now = self._clock.now()
         for event in events:
@@ -174,23 +258,16 @@ class MasterServer(Server):
             engine.step(AllocationTook(after - before), after)
 
     def _store(self, effect: Store) -> None:
-        """The registry in memory: what is to be stored is stored as soon as it is said."""
-        self._turn.post(Stored(effect.token))
+        assert self._registry is not None
+        records: list[RegistryRecord] = list(effect.records)  # type: ignore[arg-type]  # a core stores its own kind
+        self._registry.store(records, lambda: self._turn.post(Stored(effect.token)))
 
     # HTTP that needs no core.
 
-    def _redirect(self, request: HotRequest) -> None:
-        if request.path not in ("/redirect", "/master/redirect"):
-            request.answer_text(404)
-            return
-        if self._core is None:
-            request.answer_text(503, "No leader elected")
-            return
-        info = self._core.config.info
-        request.answer(307, headers=(("Location", f"//{info.hostname}:{info.port}"),))
-
     async def _cold(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == LINK_PATH:
+            if self._core is None:
+                return self._standby.cold(request.path)
             return await self._agents.handle(request)
         if request.path == "/files/download":
             return await self._common.download(request)
@@ -202,14 +279,25 @@ async def _serve(flags: Flags, log_file: Path | None, on_port: Callable[[int], N
     port = await server.start()
     if on_port is not None:
         on_port(port)
-    await wait_for_signal()
+    code = 0
+    signalled = asyncio.ensure_future(wait_for_signal())
+    told = asyncio.ensure_future(server.wait())
+    await asyncio.wait({signalled, told}, return_when=asyncio.FIRST_COMPLETED)
+    if told.done():
+        log.error("ending: %s Start this master again.", told.result())
+        code = 1
+    signalled.cancel()
+    told.cancel()
     await server.stop()
-    return 0
+    return code
 
 
 def run_master(flags: Flags, on_port: Callable[[int], None] | None = None) -> int:
-    """Run a master until SIGTERM or SIGINT; returns the exit code. Raises StartError when it cannot begin.
+    """Run a master until SIGTERM or SIGINT; returns the exit code: 1 when it must end because it leads no longer, or
+    because the registry cannot be written. Raises FlagError or StartError when it cannot begin.
 
-    `on_port` is told the port as soon as the master listens.
+    `on_port` is told the port as soon as the master listens, and leads unless there is an election.
     """
-    return run(_serve(flags, set_up_logging(flags, "master"), on_port))
+    check_registry_flags(flags)
+    with registry_lock(flags):
+        return run(_serve(flags, set_up_logging(flags, "master"), on_port))

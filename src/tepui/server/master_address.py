@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tepui.server.flags import FlagError
+from tepui.transport.zookeeper_url import AddressError, ZooKeeperUrl, parse_zookeeper_url
+
+if TYPE_CHECKING:
+    from tepui.transport.leader import Leader, LeaderFinder
 
 PORT_DEFAULT = 5050
 
+Address = tuple[str, int]
 
-def master_address(text: str) -> tuple[str, int]:
-    """Host and port from `HOST[:PORT]`, or from a file named `file:///path`, which is read anew each time.
 
-    Raises FlagError with a sentence.
+def master_addresses(text: str) -> list[Address] | ZooKeeperUrl:
+    """The masters that `HOST[:PORT]` names, or several divided by commas, or where ZooKeeper tells (`zk://...`).
+
+    All of them can stand in a file, named `file:///path`. Raises FlagError with a sentence.
     """
     if text.startswith("file://"):
         path = text.removeprefix("file://")
@@ -21,11 +29,58 @@ def master_address(text: str) -> tuple[str, int]:
         except OSError as error:
             raise FlagError(f"--master names the file {path}, which cannot be read: {error.strerror}.") from None
     if text.startswith("zk://"):
-        raise FlagError("--master asks for ZooKeeper, which this version does not have; write HOST:PORT.")
+        try:
+            return parse_zookeeper_url(text)
+        except AddressError as error:
+            raise FlagError(f"--master {error}.") from None
+    return [_address(one.strip()) for one in text.split(",")]
+
+
+def _address(text: str) -> Address:
     host, colon, port = text.rpartition(":")
-    if not colon:
+    if not colon or text.endswith("]"):
         host, port = text, str(PORT_DEFAULT)
     host = host.removeprefix("[").removesuffix("]")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise FlagError(f"--master expects HOST:PORT, such as 127.0.0.1:5050, not '{text}'.")
     return host, int(port)
+
+
+class MasterLocator:
+    """Says where to look for the master next: where ZooKeeper says that one leads, or at the addresses in turn.
+
+    A file is read anew each time, unless it sent us to ZooKeeper. `on_leader` is told when ZooKeeper names another one.
+    """
+
+    def __init__(self, text: str, on_leader: Callable[[], None]) -> None:
+        """Raises FlagError."""
+        self._text = text
+        self._turn = 0
+        self._finder: LeaderFinder | None = None
+        found = master_addresses(text)
+        if isinstance(found, ZooKeeperUrl):
+            from tepui.transport.leader import LeaderFinder  # kazoo is imported where ZooKeeper is used
+
+            def changed(_: Leader) -> None:
+                on_leader()
+
+            self._finder = LeaderFinder(found, changed)
+
+    def start(self) -> None:
+        if self._finder is not None:
+            self._finder.start()
+
+    async def stop(self) -> None:
+        if self._finder is not None:
+            await self._finder.stop()
+
+    def next(self) -> Address | None:
+        """Where to try now; None while ZooKeeper knows of no leader. Raises FlagError when a file has gone wrong."""
+        if self._finder is not None:
+            leader = self._finder.leader
+            return None if leader is None else leader.address
+        found = master_addresses(self._text)
+        if isinstance(found, ZooKeeperUrl):
+            raise FlagError("--master names a file that speaks of ZooKeeper now; start this agent again.")
+        self._turn += 1
+        return found[(self._turn - 1) % len(found)]

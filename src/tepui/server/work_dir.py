@@ -11,18 +11,22 @@ from tepui.server.errors import StartError
 
 
 class WorkDirLock:
-    """Makes the folder and holds a lock on it, which ends with the process however it ends."""
+    """Makes the folder and holds a lock on it, which ends with the process however it ends.
 
-    def __init__(self, folder: Path) -> None:
+    A master and an agent may share a folder, as with Mesos; two masters or two agents may not.
+    """
+
+    def __init__(self, folder: Path, who: str = "agent") -> None:
         self._folder = folder
+        self._who = who
         self._descriptor: int | None = None
 
     def __enter__(self) -> None:
         """Raises StartError when the folder cannot be used or another server uses it."""
-        meta = self._folder / "meta"
+        lock = self._folder / ("meta/lock" if self._who == "agent" else f"{self._who}.lock")
         try:
-            meta.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(meta / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StartError(f"The work folder {self._folder} cannot be used: {error.strerror}.") from None
         try:
@@ -30,7 +34,7 @@ class WorkDirLock:
         except OSError:
             os.close(descriptor)
             raise StartError(
-                f"The work folder {self._folder} is in use by another agent; give each one its own."
+                f"The work folder {self._folder} is in use by another {self._who}; give each one its own."
             ) from None
         self._descriptor = descriptor
 

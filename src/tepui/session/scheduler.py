@@ -8,7 +8,8 @@
                        └── 4xx ────────── ERROR ──────────────────────── ERROR, Stop ──► ended
 
 - A refusal for good (4xx, an ERROR event) ends the session; 503, 5xx and a lost connection are tried again with
-  growing, jittered waits, at the next master in the list; 307 leads to the leader at once.
+  growing, jittered waits, at the next master in the list; 307 leads to the leader at once. Without a list the session
+  waits to be told who leads (`LeaderKnown`), goes there, and from there to the next one that it is told.
 - A stream on which nothing came for `HEARTBEATS_MISSED_MAX` heartbeats is given up.
 - Calls are sent one after another. What becomes of a call when its stream or its connection is lost stands in `FATES`.
 - An update is acknowledged when the framework is done with it, and only once shown to it: a repetition is acknowledged
@@ -43,6 +44,7 @@ from tepui.session.steps import (
     Ended,
     Finished,
     Handled,
+    LeaderKnown,
     Opened,
     Post,
     Received,
@@ -165,12 +167,15 @@ _RETRY, _OPENING, _HEARTBEAT, _CALL, _VERDICT, _RECONCILE, _STOP = (
 
 
 class SchedulerSession:
-    """The machine. `masters` are `host:port` texts, tried in turn; `info.id` is set when the framework comes back."""
+    """The machine. `masters` are `host:port` texts, tried in turn; None when `LeaderKnown` will tell them.
+
+    `info.id` is set when the framework comes back.
+    """
 
     def __init__(
         self,
         info: FrameworkInfo,
-        masters: Sequence[str],
+        masters: Sequence[str] | None,
         random: Random,
         settings: Settings | None = None,
         *,
@@ -178,7 +183,7 @@ class SchedulerSession:
         suppressed_roles: Sequence[str] = (),
         offer_constraints: OfferConstraints | None = None,
     ) -> None:
-        if not masters:
+        if masters is not None and not masters:
             raise ValueError("A session needs the address of a master")
         self.info = info
         self.offers: dict[str, None] = {}
@@ -189,9 +194,9 @@ class SchedulerSession:
         """Whether the master was told to forget the framework."""
         self._offer_constraints = offer_constraints
         self._settings = settings or Settings()
-        self._masters = [master.strip() for master in masters]
+        self._masters = [master.strip() for master in masters or ()]
         self._scheme = scheme
-        self._address = self._masters[0]
+        self._address = self._masters[0] if self._masters else ""
         self._next_master = 1
         self._state = _State.IDLE
         self._timers = Timers()
@@ -200,6 +205,7 @@ class SchedulerSession:
         self._reconcile_backoff = Backoff(
             random, self._settings.reconcile_again_seconds_first, self._settings.reconcile_again_seconds_max
         )
+        self._random = random
         self._redirects = 0
         self._stream = 0
         self._stream_id: str | None = None
@@ -246,6 +252,8 @@ class SchedulerSession:
             match step:
                 case Start():
                     self._connect()
+                case LeaderKnown(address):
+                    self._leader_known(address)
                 case Opened():
                     if step.stream == self._stream and self._state is _State.CONNECTING:
                         self._opened(step)
@@ -280,7 +288,25 @@ class SchedulerSession:
 
     # The stream.
 
+    def _leader_known(self, address: str) -> None:
+        """Go to this master, soon but not in the same moment as everybody else."""
+        is_new = address != self._address
+        self._masters = [address]
+        if self._state is _State.IDLE:
+            self._address = address
+            return
+        if is_new and self._state is not _State.WAITING:
+            self._lose_stream(f"{address} leads now")
+        if self._state is _State.WAITING:
+            self._address = address
+            if is_new:
+                self._backoff.reset()
+            self._timers.set(_RETRY, self._now + self._random.uniform(0, self._settings.backoff_seconds_first))
+
     def _connect(self) -> None:
+        if not self._address:
+            self._state = _State.WAITING  # for the first LeaderKnown
+            return
         self._state = _State.CONNECTING
         self._stream += 1
         self._timers.set(_OPENING, self._now + self._settings.subscribe_seconds_max)

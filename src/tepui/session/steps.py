@@ -18,6 +18,13 @@ class Start(Step, frozen=True):
     """Subscribe for the first time."""
 
 
+class LeaderKnown(Step, frozen=True):
+    """Somebody who knows (ZooKeeper) tells which master leads now."""
+
+    address: str
+    """`host:port`."""
+
+
 class Opened(Step, frozen=True):
     """The server answered a subscription. With status 200 its events follow."""
 

@@ -108,13 +108,17 @@ class FrontDoor:
         self.numbers = itertools.count(1)
         self.cold = cold
         self.connections: set[Connection] = set()
+        self.serve(hot, pipelined)
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    def serve(self, hot: Mapping[str, Handler], pipelined: Collection[str] | None = None) -> None:
+        """Serve these paths from now on instead of those before; what was asked before is answered as it was to be."""
         self._hot = dict(hot)
         self.pipelined = frozenset(hot[path] for path in (hot if pipelined is None else pipelined))
         # The request lines that make up nearly all of the traffic, ready split.
         self._lines = {
             f"POST {path} HTTP/1.1".encode(): ("POST", path, "", handler, True) for path, handler in hot.items()
         }
-        self._sweeper: asyncio.TimerHandle | None = None
 
     def connection(self) -> Connection:
         """A protocol for a new connection."""

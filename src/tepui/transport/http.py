@@ -150,6 +150,10 @@ class HttpServer:
         self._aiohttp = web.Server(self._serve, request_factory=self._make_request, **options)
         self._door = FrontDoor(hot, self._aiohttp, flusher=flusher, pipelined=pipelined, limits=self._limits)
 
+    def serve(self, hot: Mapping[str, Handler], pipelined: Collection[str] | None = None) -> None:
+        """Serve these paths from now on instead of the hot ones before."""
+        self._door.serve(hot, pipelined)
+
     @property
     def counters(self) -> Counters:
         return self._door.counters

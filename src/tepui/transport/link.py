@@ -471,6 +471,8 @@ class LinkClient:
         self._random = random.Random()
         self._link: Link | None = None
         self._task: asyncio.Task[None] | None = None
+        self._told = asyncio.Event()
+        """Set when the pause before the next attempt is over early."""
         self.counters = LinkCounters()
 
     def start(self) -> None:
@@ -504,6 +506,11 @@ class LinkClient:
         if self._link is not None:
             self._link.close(why)
 
+    def look_again(self, why: str) -> None:
+        """Somebody knows that another master leads: give the link up and look for it, within the first pause."""
+        self._told.set()
+        self.reconnect(why)
+
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         pause = self._backoff_seconds
@@ -520,8 +527,22 @@ class LinkClient:
                 if loop.time() - begun >= STEADY_SECONDS:
                     pause = self._backoff_seconds
                 # Thousands of agents lose their master in the same moment, and must not come back in the same.
-                await asyncio.sleep(pause * self._random.uniform(0.5, 1.0))
-                pause = min(pause * 2, self._backoff_seconds_max)
+                if await self._told_within(pause * self._random.uniform(0.5, 1.0)):
+                    pause = self._backoff_seconds
+                    await asyncio.sleep(pause * self._random.random())
+                else:
+                    pause = min(pause * 2, self._backoff_seconds_max)
+
+    async def _told_within(self, seconds: float) -> bool:
+        """Wait, and tell whether the wait was ended by `look_again`."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._told.wait()
+        except TimeoutError:
+            return False
+        finally:
+            self._told.clear()
+        return True
 
     async def _attempt(self, session: aiohttp.ClientSession) -> None:
         """Connect and serve the link to its end. A master that does not lead redirects, which aiohttp follows."""

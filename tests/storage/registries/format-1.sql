@@ -1,0 +1,15 @@
+PRAGMA application_id = 1415934034;
+PRAGMA user_version = 1;
+BEGIN TRANSACTION;
+CREATE TABLE entry (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+INSERT INTO "entry" VALUES('agents/m-S0','{"type":"AgentAdmitted","info":{"hostname":"h0","port":5051,"resources":[{"name":"cpus","type":"SCALAR","scalar":{"value":2.5}}],"attributes":[{"name":"rack","type":"TEXT","text":{"value":"r1"}}],"id":{"value":"m-S0"}}}');
+INSERT INTO "entry" VALUES('agents/m-S1','{"type":"AgentUnreachable","agent_id":"m-S1","since":1000.5}');
+INSERT INTO "entry" VALUES('gone/m-S2','{"type":"AgentGone","agent_id":"m-S2","since":2000.25}');
+INSERT INTO "entry" VALUES('machines/["h3","10.0.0.1"]','{"type":"MachineSet","machine":{"id":{"hostname":"h3","ip":"10.0.0.1"},"mode":"DOWN"}}');
+INSERT INTO "entry" VALUES('quota/eng','{"type":"QuotaSet","config":{"role":"eng","limits":{"cpus":{"value":4.0}}}}');
+INSERT INTO "entry" VALUES('schedule','{"type":"MaintenanceScheduled","schedule":{"windows":[{"machine_ids":[{"hostname":"h3","ip":"10.0.0.3"}],"unavailability":{"start":{"nanoseconds":1000000000000000000},"duration":{"nanoseconds":1000000000}}}]}}');
+INSERT INTO "entry" VALUES('service/m-S0','{"type":"AgentService","agent_id":"m-S0","deactivated":true,"drain":{"state":"DRAINING","config":{"mark_gone":true}},"drain_started_at":1500.0}');
+INSERT INTO "entry" VALUES('weights/ads','{"type":"WeightSet","role":"ads","weight":2.5}');
+CREATE TABLE epoch (number INTEGER NOT NULL);
+INSERT INTO "epoch" VALUES(1795277554);
+COMMIT;

@@ -1,0 +1,460 @@
+"""The registry: what every backend promises, and what only a file or only ZooKeeper can show."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from random import Random
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tepui.master import registry as kinds
+from tepui.master.registry import AgentAdmitted, AgentRemoved, Registry, RegistryRecord, WeightSet
+from tepui.model.v1.maintenance import Schedule, Window
+from tepui.model.v1.mesos import (
+    AgentID,
+    AgentInfo,
+    Attribute,
+    DrainConfig,
+    DrainInfo,
+    DrainState,
+    DurationInfo,
+    MachineID,
+    MachineInfo,
+    Resource,
+    TimeInfo,
+    Unavailability,
+    Value,
+)
+from tepui.model.v1.quota import QuotaConfig
+from tepui.storage import registry_zookeeper
+from tepui.storage.registry import (
+    Backend,
+    DeposedError,
+    MemoryBackend,
+    RegistryError,
+    RegistryStore,
+    Stored,
+    next_epoch,
+)
+from tepui.storage.registry_entries import changes_of
+from tepui.storage.registry_sqlite import SqliteBackend
+from tepui.storage.registry_zookeeper import ZooKeeperBackend
+from tepui.transport.zookeeper import ZooKeeper
+from tepui.transport.zookeeper_url import parse_zookeeper_url
+from tests.zookeeper import GROUP, ZooKeeperServer
+
+FIXTURES = Path(__file__).with_name("registries")
+
+
+def agent(number: int, hostname: str = "h") -> AgentAdmitted:
+    cpus = Resource(name="cpus", type=Value.Type.SCALAR, scalar=Value.Scalar(value=2.5))
+    rack = Attribute(name="rack", type=Value.Type.TEXT, text=Value.Text(value="r1"))
+    info = AgentInfo(
+        hostname=hostname, port=5051, resources=[cpus], attributes=[rack], id=AgentID(value=f"m-S{number}")
+    )
+    return AgentAdmitted(info)
+
+
+def machine(hostname: str, mode: MachineInfo.Mode) -> kinds.MachineSet:
+    return kinds.MachineSet(MachineInfo(id=MachineID(hostname=hostname, ip="10.0.0.1"), mode=mode))
+
+
+def quota(role: str, cpus: float) -> kinds.QuotaSet:
+    limits = {"cpus": Value.Scalar(value=cpus)} if cpus else {}
+    return kinds.QuotaSet(QuotaConfig(role=role, limits=limits))
+
+
+def one_of_each() -> list[RegistryRecord]:
+    """What the fixture of format 1 holds."""
+    start = Unavailability(start=TimeInfo(nanoseconds=10**18), duration=DurationInfo(nanoseconds=10**9))
+    schedule = Schedule(windows=[Window(machine_ids=[MachineID(hostname="h3", ip="10.0.0.3")], unavailability=start)])
+    drain = DrainInfo(state=DrainState.DRAINING, config=DrainConfig(mark_gone=True))
+    return [
+        agent(0, "h0"),
+        agent(1, "h1"),
+        kinds.AgentUnreachable("m-S1", 1000.5),
+        agent(2, "h2"),
+        kinds.AgentGone("m-S2", 2000.25),
+        kinds.AgentService("m-S0", deactivated=True, drain=drain, drain_started_at=1500.0),
+        quota("eng", 4.0),
+        WeightSet("ads", 2.5),
+        kinds.MaintenanceScheduled(schedule),
+        machine("h3", MachineInfo.Mode.DOWN),
+    ]
+
+
+def facts(registry: Registry) -> dict[str, object]:
+    return dict(vars(registry))
+
+
+_numbers = st.integers(0, 3)
+_ids = _numbers.map(lambda number: f"m-S{number}")
+_records: st.SearchStrategy[RegistryRecord] = st.one_of(
+    st.builds(agent, _numbers),
+    st.builds(kinds.AgentUnreachable, _ids, st.floats(0, 100)),
+    st.builds(kinds.AgentGone, _ids, st.floats(0, 100)),
+    st.builds(AgentRemoved, _ids),
+    st.builds(kinds.AgentService, _ids, st.booleans()),
+    st.builds(quota, st.sampled_from("ab"), st.sampled_from([0.0, 2.0])),
+    st.builds(WeightSet, st.sampled_from("ab"), st.floats(1, 9)),
+    st.builds(kinds.MaintenanceScheduled, st.just(Schedule())),
+    st.builds(machine, st.sampled_from(["h1", "H1", "h/2"]), st.sampled_from(list(MachineInfo.Mode))),
+)
+
+
+@given(st.lists(st.lists(_records, max_size=6), max_size=6))
+def test_what_is_read_back_folds_into_what_was_said(stores: list[list[RegistryRecord]]) -> None:
+    backend = MemoryBackend()
+
+    async def play() -> Stored:
+        for records in stores:
+            await backend.write(changes_of(records))
+        return await backend.read()
+
+    read = Registry(asyncio.run(play()).records())
+    assert facts(read) == facts(Registry(record for records in stores for record in records))
+
+
+def test_epochs_grow_and_begin_at_the_time_so_that_a_lost_registry_does_not_begin_below_what_agents_saw() -> None:
+    first = next_epoch(0)
+    assert first > 1_700_000_000
+    assert next_epoch(first + 1000) == first + 1001
+
+
+# Every backend.
+
+
+@asynccontextmanager
+async def sqlite(path: Path) -> AsyncIterator[Backend]:
+    backend = SqliteBackend(path / "registry.db")
+    try:
+        yield backend
+    finally:
+        await backend.close()
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[ZooKeeper]:
+    zookeeper = ZooKeeper(parse_zookeeper_url(url), 4.0)
+    zookeeper.start()
+    try:
+        yield zookeeper
+    finally:
+        await zookeeper.close()
+
+
+@asynccontextmanager
+async def in_zookeeper(url: str) -> AsyncIterator[Backend]:
+    async with connected(url) as zookeeper:
+        backend = ZooKeeperBackend(zookeeper)
+        yield backend
+        await backend.close()
+
+
+Opened = Callable[[], AbstractAsyncContextManager[Backend]]
+
+
+@pytest.fixture(params=["sqlite", pytest.param("zookeeper", marks=GROUP)])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
+    """Opens the same registry each time."""
+    if request.param == "sqlite":
+        return lambda: sqlite(tmp_path)
+    url = request.getfixturevalue("zookeeper").url()
+    return lambda: in_zookeeper(url)
+
+
+def test_a_leader_finds_what_the_one_before_stored_and_takes_its_right_to_write(opened: Opened) -> None:
+    async def play() -> None:
+        async with opened() as old, opened() as new:
+            first = await old.lead()
+            assert first.entries == {}
+            await old.write(changes_of(one_of_each()))
+            second = await new.lead()
+            assert second.epoch > first.epoch
+            assert facts(Registry(second.records())) == facts(Registry(one_of_each()))
+            with pytest.raises(DeposedError):
+                await old.write(changes_of([agent(7)]))
+            assert await new.write(changes_of([AgentRemoved("m-S0"), agent(8)])) > 0
+        async with opened() as reader:
+            stored = await reader.read()
+            assert stored.epoch == second.epoch
+            assert "agents/m-S7" not in stored.entries, "a deposed master's write must leave nothing"
+            assert {"agents/m-S8", "gone/m-S2", "schedule", "weights/ads"} <= stored.entries.keys()
+            assert not {"agents/m-S0", "service/m-S0"} & stored.entries.keys()
+
+    asyncio.run(play())
+
+
+def test_a_restored_registry_holds_what_was_saved_and_nothing_else(opened: Opened) -> None:
+    async def play() -> None:
+        async with opened() as backend:
+            await backend.lead()
+            await backend.write(changes_of(one_of_each()))
+            saved = await backend.read()
+            await backend.write(changes_of([agent(number) for number in range(100, 200)]))
+        async with opened() as backend, opened() as leader:
+            await leader.lead()
+            epoch = await backend.replace(saved.entries)
+            assert await backend.read() == Stored(epoch, saved.entries)
+            with pytest.raises(DeposedError):
+                await leader.write(changes_of([agent(1)]))
+
+    asyncio.run(play())
+
+
+# The store.
+
+
+class Stuck(MemoryBackend):
+    """Keeps every write waiting for `go`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = asyncio.Event()
+        self.writes: list[int] = []
+
+    async def write(self, changes: dict[str, bytes | None]) -> int:
+        self.writes.append(len(changes))
+        await self.go.wait()
+        return await super().write(changes)
+
+
+def make_store(backend: Backend, failures: list[str], store_timeout_seconds: float = 60.0) -> RegistryStore:
+    return RegistryStore(
+        backend,
+        fetch_timeout_seconds=60.0,
+        store_timeout_seconds=store_timeout_seconds,
+        on_failure=lambda error: failures.append(str(error)),
+    )
+
+
+def test_what_comes_during_a_commit_shares_the_next_one_and_answers_keep_their_order() -> None:
+    async def play() -> None:
+        backend, failures, done = Stuck(), list[str](), list[int]()
+        store = make_store(backend, failures)
+        await store.lead()
+        for number in range(5):
+            store.store([agent(number)], lambda number=number: done.append(number))  # type: ignore[misc]
+            await asyncio.sleep(0)
+        assert done == [], "nothing is answered before it is stored"
+        backend.go.set()
+        while store.waiting or len(done) < 5:
+            await asyncio.sleep(0)
+        assert (backend.writes, done, failures) == ([1, 4], [0, 1, 2, 3, 4], [])
+        assert store.size_bytes == sum(len(key) + len(value) for key, value in (await backend.read()).entries.items())
+        await store.close()
+
+    asyncio.run(play())
+
+
+def test_a_store_that_takes_too_long_fails_once_and_stores_nothing_more() -> None:
+    async def play() -> None:
+        backend, failures, done = Stuck(), list[str](), list[int]()
+        store = make_store(backend, failures, store_timeout_seconds=0.01)
+        await store.lead()
+        store.store([agent(1)], lambda: done.append(1))
+        while not failures:
+            await asyncio.sleep(0.001)
+        backend.go.set()
+        store.store([agent(2)], lambda: done.append(2))
+        await asyncio.sleep(0.01)
+        assert done == []
+        assert failures == ["The registry could not be written within --registry_store_timeout (0.01 s)."]
+        await store.close()
+
+    asyncio.run(play())
+
+
+# The file.
+
+
+def test_what_was_answered_before_a_kill_is_in_the_file_and_nothing_is_half_there(tmp_path: Path) -> None:
+    """A child stores pairs and prints the number of each once it is answered; it is killed in the middle."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", _CHILD, str(tmp_path / "registry.db")], stdout=subprocess.PIPE, text=True
+    )
+    answered = -1
+    try:
+        assert child.stdout is not None
+        for line in child.stdout:
+            answered = int(line)
+            if answered >= 20 + Random().randrange(10):
+                break
+    finally:
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+        assert child.stdout is not None
+        child.stdout.close()
+
+    async def read() -> Stored:
+        async with sqlite(tmp_path) as backend:
+            return await backend.lead()
+
+    entries = asyncio.run(read()).entries
+    numbers = {int(key.removeprefix("agents/m-S")) for key in entries if key.startswith("agents/")}
+    assert set(range(answered + 1)) <= numbers
+    assert numbers == {int(key.removeprefix("weights/")) for key in entries if key.startswith("weights/")}
+
+
+_CHILD = """
+import asyncio, sys
+from pathlib import Path
+from tepui.master.registry import WeightSet
+from tepui.storage.registry import RegistryStore
+from tepui.storage.registry_sqlite import SqliteBackend
+from tests.storage.test_registry import agent
+
+async def main():
+    store = RegistryStore(SqliteBackend(Path(sys.argv[1])), fetch_timeout_seconds=9, store_timeout_seconds=9,
+                          on_failure=lambda error: sys.exit(str(error)))
+    await store.lead()
+    number = 0
+    while True:
+        for _ in range(3):
+            store.store([agent(number), WeightSet(str(number), 1.0)], lambda number=number: print(number, flush=True))
+            number += 1
+        await asyncio.sleep(0.002)
+
+asyncio.run(main())
+"""
+
+
+def test_a_file_that_is_not_ours_or_of_a_newer_version_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    async def lead() -> Stored:
+        async with sqlite(tmp_path) as backend:
+            return await backend.lead()
+
+    path = tmp_path / "registry.db"
+    path.write_bytes(b"no database at all" * 100)
+    with pytest.raises(RegistryError, match=r"cannot be used: file is not a database"):
+        asyncio.run(lead())
+    path.unlink()
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE something (x)")
+    other.close()
+    with pytest.raises(RegistryError, match=r"is a database of another program"):
+        asyncio.run(lead())
+    path.unlink()
+    asyncio.run(lead())
+    with sqlite3.connect(path) as newer:
+        newer.execute("PRAGMA user_version = 99")
+    newer.close()
+    with pytest.raises(RegistryError, match=r"newer version \(format 99"):
+        asyncio.run(lead())
+
+
+# Formats that were released: each loads for ever.
+
+
+@pytest.mark.parametrize("dump", sorted(FIXTURES.glob("*.sql")), ids=lambda path: path.stem)
+def test_a_file_of_every_released_format_loads(dump: Path, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "registry.db") as database:
+        database.executescript(dump.read_text())
+    database.close()
+
+    async def lead() -> Stored:
+        async with sqlite(tmp_path) as backend:
+            return await backend.lead()
+
+    stored = asyncio.run(lead())
+    assert stored.epoch > 1_790_000_000, "the epoch that the file holds, or a later one"
+    assert facts(Registry(stored.records())) == facts(Registry(one_of_each()))
+
+
+# ZooKeeper.
+
+
+@GROUP
+def test_nodes_are_few_small_and_readable_only_with_the_credentials(zookeeper: ZooKeeperServer) -> None:
+    url = zookeeper.url("tepui:secret@")
+
+    async def play() -> None:
+        async with in_zookeeper(url) as backend:
+            await backend.lead()
+            await backend.write(changes_of([agent(number) for number in range(5000)]))
+        async with connected(url) as client:
+            root = f"{client.url.path}/tepui/registry"
+            names = await client.call(client.client.get_children_async, root)
+            assert len(names) == registry_zookeeper.BUCKETS
+            sizes = [len((await client.call(client.client.get_async, f"{root}/{name}"))[0]) for name in names]
+            assert max(sizes) < 4000
+        stranger = url.replace("tepui:secret@", "")
+        async with in_zookeeper(stranger) as backend:
+            with pytest.raises(RegistryError, match="these credentials may not"):
+                await backend.read()
+            with pytest.raises(RegistryError, match="these credentials may not"):
+                await backend.lead()
+
+    asyncio.run(play())
+
+
+@GROUP
+def test_changes_beyond_what_a_transaction_holds_are_stored_and_an_entry_beyond_it_is_refused(
+    zookeeper: ZooKeeperServer,
+) -> None:
+    random = Random(1)
+
+    def noisy(number: int, size: int) -> AgentAdmitted:
+        return agent(number, "".join(random.choice("0123456789abcdef") for _ in range(size)))
+
+    async def play() -> None:
+        async with in_zookeeper(zookeeper.url()) as backend:
+            await backend.lead()
+            large = changes_of([noisy(number, 100_000) for number in range(40)])
+            assert await backend.write(large) > 2 * 900_000
+            assert (await backend.read()).entries == large
+            with pytest.raises(RegistryError, match="'agents/m-S99' is too large for ZooKeeper"):
+                await backend.write(changes_of([noisy(99, 3_000_000)]))
+
+    asyncio.run(play())
+
+
+@GROUP
+def test_who_was_not_elected_or_not_any_more_cannot_take_the_lead(zookeeper: ZooKeeperServer) -> None:
+    async def play() -> None:
+        async with connected(zookeeper.url()) as client:
+            backend = ZooKeeperBackend(client, f"{client.url.path}/json.info_0000000000")
+            with pytest.raises(DeposedError, match="node in ZooKeeper is gone"):
+                await backend.lead()
+            await backend.close()
+
+    asyncio.run(play())
+
+
+def write_fixture(path: Path, records: Sequence[RegistryRecord]) -> None:
+    """Write the fixture of a format that is about to be released (see CONTRIBUTING.md)."""
+    file = path.with_suffix(".db")
+
+    async def write() -> None:
+        backend = SqliteBackend(file)
+        await backend.lead()
+        await backend.write(changes_of(records))
+        await backend.close()
+
+    asyncio.run(write())
+    with sqlite3.connect(file) as database:
+        pragmas = [
+            f"PRAGMA {name} = {database.execute(f'PRAGMA {name}').fetchone()[0]};"
+            for name in ("application_id", "user_version")
+        ]
+        path.write_text("\n".join([*pragmas, *database.iterdump(), ""]))
+    database.close()
+    file.unlink()
+
+
+def test_a_snapshot_is_json_that_people_can_read() -> None:
+    changes = changes_of([agent(1)])
+    assert json.loads(changes["agents/m-S1"] or b"")["info"]["resources"][0]["scalar"] == {"value": 2.5}
+    assert msgspec.json.decode(changes["agents/m-S1"] or b"", type=RegistryRecord) == agent(1)
