@@ -32,56 +32,28 @@ from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
 
+from benchmarks.clusters import (
+    AGENT,
+    AGENTS,
+    FRAMEWORKS,
+    FREED_PER_SECOND,
+    HOUR,
+    RUNS_PER_SECOND,
+    SHAPES,
+    STEADY_SECONDS,
+    Cell,
+    Clock,
+)
 from tepui.allocator import DrfAllocator, Grant
 from tepui.model.resources import Resources
 from tepui.model.v1.mesos import Resource
 from tepui.wire.text import parse_resources
 
-AGENT = "cpus:4;mem:4096;disk:10000;ports:[31000-32000]"
 TASK = "cpus:0.1;mem:32"
 REPEATS = 3
 
-AGENTS = (1_000, 10_000, 50_000)
-FRAMEWORKS = (1, 50, 200, 1_000)
-SHAPES = ("one", "each", "tree")
-
-FREED_PER_SECOND = 1 / 30
-RUNS_PER_SECOND = 100
-STEADY_SECONDS = 2
-HOUR = 3600.0
 MEASURED_AGENTS = 1_000
 """Among so many the memory of one is measured."""
-
-
-class Cell(NamedTuple):
-    """One line of the grid."""
-
-    agents: int
-    frameworks: int
-    shape: str
-
-    def role(self, number: int) -> str:
-        """The role of a framework."""
-        if self.shape == "one":
-            return "test"
-        if self.shape == "each":
-            return f"role{number}"
-        return f"org{number % 4}/team{number % 16}/job{number % 64}"
-
-    def top_roles(self) -> list[str]:
-        return sorted({self.role(number).partition("/")[0] for number in range(self.frameworks)})
-
-
-class Clock:
-    """CPU seconds since it was made or last read."""
-
-    def __init__(self) -> None:
-        self._begin = time.process_time()
-
-    def read(self) -> float:
-        now = time.process_time()
-        seconds, self._begin = now - self._begin, now
-        return seconds
 
 
 class Steady(NamedTuple):
@@ -351,7 +323,7 @@ def main() -> None:
     elif options.master:
         from benchmarks.master_grid import master_grid
 
-        master_grid([Cell(*key) for key in _cells(options.agents, options.frameworks, options.roles)])
+        master_grid(_cells(options.agents, options.frameworks, options.roles))
     else:
         grid(options.agents, options.frameworks, options.roles, options.pairs)
 
