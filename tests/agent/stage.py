@@ -447,9 +447,10 @@ class Stage:
         )
         return []
 
-    def do_kill(self, framework_id: str, task_id: str, grace: str = "") -> list[Event]:
+    def do_kill(self, framework_id: str, task_id: str, grace: str = "", revoked: str = "") -> list[Event]:
         policy = KillPolicy(grace_period=DurationInfo(nanoseconds=int(grace) * 10**9)) if grace else None
-        return self._receive(link.Kill(framework_id=framework_id, task_id=task_id, kill_policy=policy))
+        message = link.Kill(framework_id=framework_id, task_id=task_id, kill_policy=policy, revoked=revoked)
+        return self._receive(message)
 
     def do_ack(self, framework_id: str, task_id: str, uuid: str = "") -> list[Event]:
         """Without a uuid it is that of the task's oldest update."""

@@ -224,7 +224,7 @@ def _status(
 
 def kill(context: Context, task: Task, policy: KillPolicy | None) -> None:
     """SIGTERM, and SIGKILL after the grace of the call, else of the task. Again: the SIGKILL can only come sooner."""
-    _end_runs(context, [(task, _grace_seconds(task, policy))])
+    _end_runs(context, [(task, grace_seconds(task, policy))])
 
 
 def completion_due(context: Context, run: str) -> None:
@@ -245,10 +245,11 @@ def shutdown(context: Context, executor: Executor, ending: tuple[TaskStatus.Reas
     if executor.kind is ExecutorKind.DEFAULT:
         limit_seconds = environment.shutdown_grace_seconds(context.config, executor.info)
     alive = [task for task in executor.tasks.values() if task.run in context.state.task_runs]
-    _end_runs(context, [(task, min(limit_seconds, _grace_seconds(task, None))) for task in alive])
+    _end_runs(context, [(task, min(limit_seconds, grace_seconds(task, None))) for task in alive])
 
 
-def _grace_seconds(task: Task, policy: KillPolicy | None) -> float:
+def grace_seconds(task: Task, policy: KillPolicy | None) -> float:
+    """The grace of a kill: the call's, else the task's, else the default."""
     for one in (policy, task.info.kill_policy):
         if one is not None and one.grace_period is not None:
             return environment.seconds_of(one.grace_period, KILL_GRACE_SECONDS)
@@ -259,8 +260,8 @@ def _end_runs(context: Context, graces: Iterable[tuple[Task, float]]) -> None:
     """Kill the runs of tasks, each within its grace in seconds."""
     records: list[JournalRecord] = []
     updated: list[Task] = []
-    for task, grace_seconds in graces:
-        context.effects.append(KillRun(task.run, grace_seconds))
+    for task, seconds in graces:
+        context.effects.append(KillRun(task.run, seconds))
         if task.ending is not None:
             continue
         task.ending = Ending.KILLED
@@ -341,4 +342,4 @@ def _end_group(context: Context, task: Task) -> None:
     """A task of the group has ended badly: the others are killed, each within its own grace."""
     runs = context.state.task_runs
     others = [other for other in task.group if other.run in runs and other.ending is None]
-    _end_runs(context, [(other, _grace_seconds(other, None)) for other in others])
+    _end_runs(context, [(other, grace_seconds(other, None)) for other in others])

@@ -48,6 +48,9 @@ EXIT_SETTLE_SECONDS = 0.05
 """How long after an exit the last updates of an executor are still waited for: they come on another way than the news
 of the exit. Only a run that leaves unfinished tasks behind is waited for."""
 
+REVOKED = "revoked"
+"""The deadline by which a task ends whose resources are taken back, before its executor is."""
+
 _Reason = TaskStatus.Reason
 _SHUTDOWN = Event(type=Event.Type.SHUTDOWN)
 _HEARTBEAT = Event(type=Event.Type.HEARTBEAT)
@@ -286,7 +289,29 @@ def kill(context: Context, message: link.Kill) -> None:
             "The task to be killed has no executor on this agent",
         )
         return
+    if message.revoked and task.state not in TERMINAL_STATES:
+        _revoke(context, task, message)
     kill_task(context, task, message.kill_policy)
+
+
+def _revoke(context: Context, task: Task, message: link.Kill) -> None:
+    """The master takes back what the task uses: the executor is asked first, and ended when that does not help.
+
+    For a task that the agent itself runs the supervisor sees to the end of its grace (paper 3.3).
+    """
+    task.revoked = message.revoked
+    executor = task.executor
+    if executor is not None and executor.kind is ExecutorKind.CUSTOM:
+        grace_seconds = commands.grace_seconds(task, message.kill_policy)
+        context.timers.set((REVOKED, f"{task.framework_id} {task.task_id}"), context.now + grace_seconds)
+
+
+def _revocation_due(context: Context, subject: str) -> None:
+    framework_id, _, task_id = subject.partition(" ")
+    framework = context.state.frameworks.get(framework_id)
+    task = framework.tasks.get(task_id) if framework is not None else None
+    if task is not None and task.revoked and task.executor is not None and task.state not in TERMINAL_STATES:
+        shutdown(context, task.executor, (_Reason.REASON_CONTAINER_PREEMPTED, task.revoked))
 
 
 def kill_task(context: Context, task: Task, policy: KillPolicy | None) -> None:
@@ -490,6 +515,9 @@ def due(context: Context, kind: str, subject: str) -> None:
         if subject in state.sessions:
             context.effects.append(Send(subject, _HEARTBEAT))
             context.timers.set((HEARTBEAT, subject), context.now + context.config.executor_heartbeat_seconds)
+        return
+    if kind == REVOKED:
+        _revocation_due(context, subject)
         return
     executor = state.runs.get(subject)
     if executor is None:

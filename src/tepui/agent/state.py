@@ -108,6 +108,8 @@ class Task:
     """What its updates carry as container_status, when the agent runs it."""
     ending: Ending | None = None
     """Why its run was told to end. None: it ends by itself."""
+    revoked: str = ""
+    """Why the master takes back what it uses; empty while it does not."""
     volumes: tuple[VolumeLink, ...] = ()
     """The persistent volumes among its resources."""
 

@@ -113,6 +113,9 @@ def add(context: Context, task: Task, status: TaskStatus, records: list[JournalR
     framework = task.framework
     if context.state.drain_config is not None:
         _name_drain(context.state.drain_config, framework, status)
+    if task.revoked and status.state in _ENDED_BY_FORCE:
+        status.reason = TaskStatus.Reason.REASON_CONTAINER_PREEMPTED
+        status.message = task.revoked if not status.message else f"{task.revoked} ({status.message})"
     uuid = status.uuid or b""
     token = 0
     if framework.checkpoint:
@@ -142,9 +145,12 @@ def add(context: Context, task: Task, status: TaskStatus, records: list[JournalR
     return token
 
 
+_ENDED_BY_FORCE = (TaskState.TASK_KILLING, TaskState.TASK_KILLED)
+
+
 def _name_drain(config: DrainConfig, framework: Framework, status: TaskStatus) -> None:
     """While the agent drains, that is why its tasks are killed; with `mark_gone` they are gone (Mesos: reasons)."""
-    if status.state in (TaskState.TASK_KILLING, TaskState.TASK_KILLED):
+    if status.state in _ENDED_BY_FORCE:
         status.reason = TaskStatus.Reason.REASON_AGENT_DRAINING
         if config.mark_gone and framework.partition_aware and status.state is TaskState.TASK_KILLED:
             status.state = TaskState.TASK_GONE_BY_OPERATOR

@@ -61,6 +61,8 @@ class Hello(LinkMessage, kw_only=True):
     """The newest election epoch that the agent has seen; 0 when none."""
     info: AgentInfo
     capabilities: list[str] = []
+    draining: bool = False
+    """The agent kills its tasks and takes no others, as a master told it."""
 
 
 class HeldExecutor(msgspec.Struct, array_like=True, kw_only=True, gc=False):
@@ -200,6 +202,9 @@ class Kill(LinkMessage, kw_only=True):
     framework_id: str
     task_id: str
     kill_policy: KillPolicy | None = None
+    revoked: str = ""
+    """Why the master takes back what the task uses; empty for a kill that its scheduler wants. A task that goes on
+    after its grace is ended with its executor."""
 
 
 class Acknowledge(LinkMessage, kw_only=True):
@@ -233,7 +238,7 @@ class AcknowledgeOperation(LinkMessage, kw_only=True):
 class Drain(LinkMessage, kw_only=True):
     """End all tasks within the grace of `config` and take no more; None: the agent is in service again.
 
-    Idempotent: the master repeats it when the agent comes back.
+    Idempotent: the master repeats it when the agent comes back and drains, by what the master or the agent believes.
     """
 
     config: DrainConfig | None = None
