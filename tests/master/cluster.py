@@ -68,6 +68,7 @@ class Numbers:
     allocated: Quantities = field(default_factory=dict)
     filters: dict[str, int] = field(default_factory=dict)
     shares: dict[str, float] = field(default_factory=dict)
+    excluded: dict[str, list[str]] = field(default_factory=dict)
 
     def total_quantities(self) -> Quantities:
         return self.total
@@ -80,6 +81,9 @@ class Numbers:
 
     def dominant_shares(self) -> dict[str, float]:
         return self.shares
+
+    def excluded_by_constraints(self, _: str) -> dict[str, list[str]]:
+        return self.excluded
 
 
 @dataclass

@@ -3,13 +3,17 @@
 from tepui.allocator.allocator import Allocator, AllocatorOptions, Grant, Reasons, Request, RoleStanding
 from tepui.allocator.constraints import ConstraintError, RegexLimits, compile_constraints
 from tepui.allocator.drf import DrfAllocator
+from tepui.allocator.engine import Engine
+from tepui.allocator.policy import Policy
 
 __all__ = [
     "Allocator",
     "AllocatorOptions",
     "ConstraintError",
     "DrfAllocator",
+    "Engine",
     "Grant",
+    "Policy",
     "Reasons",
     "RegexLimits",
     "Request",

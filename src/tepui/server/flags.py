@@ -16,8 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from tepui.model.roles import validate_role
+from tepui.model.v1.mesos import Resource
+from tepui.server.policies import HIERARCHICAL, SORTERS, PolicyError, policy_named
 from tepui.transport.zookeeper_url import AddressError, parse_zookeeper_url
-from tepui.wire.text import TextError, parse_duration, parse_min_allocatable, parse_resources, parse_weights
+from tepui.wire.text import (
+    TextError,
+    parse_duration,
+    parse_min_allocatable,
+    parse_resources,
+    parse_revocable_resources,
+    parse_weights,
+)
 
 Value = object
 _PASSWORD = re.compile(r"^(zk://[^:/]*:).*@")
@@ -73,6 +83,25 @@ def _positive_duration(text: str) -> float:
     if seconds == 0:
         raise FlagError(f"expects a duration longer than 0, not '{text}'")
     return seconds
+
+
+def _rate(text: str) -> float:
+    """`NUMBER/DURATION`, as the time that each one takes of it."""
+    number, slash, duration = text.partition("/")
+    if not slash or not number.strip().isdecimal() or int(number) == 0:
+        raise FlagError(f"expects a number of agents and a duration, such as 1/10mins, not '{text}'")
+    return _positive_duration(duration) / int(number)
+
+
+def _percentage(text: str) -> float:
+    number, sign, rest = text.partition("%")
+    try:
+        part = float(number) / 100
+    except ValueError:
+        part = -1.0
+    if not sign or rest or not 0 <= part <= 1:
+        raise FlagError(f"expects a percentage from 0% to 100%, not '{text}'")
+    return part
 
 
 def _text(text: str) -> str:
@@ -293,9 +322,17 @@ MASTER_FLAGS = [
     Flag("quorum", _integer(1, 1000), None, "Accepted, without effect: ZooKeeper's servers are the quorum."),
     Flag("roles", _roles, None, "White list of roles, separated by commas; any role when unset."),
     Flag("weights", _weights, None, "Weights of roles, such as `eng=2,ads=1.5`; 1 for others."),
-    Flag("allocator", _one_of("hierarchical", "drf"), "hierarchical", "Who gets offers: hierarchical fair sharing."),
-    Flag("role_sorter", _one_of("drf"), "drf", "Order among roles."),
-    Flag("framework_sorter", _one_of("drf"), "drf", "Order among a role's frameworks."),
+    Flag("role_priorities", _priorities, None, "Priorities of roles, such as `eng=10`, for --allocator=priority."),
+    Flag("allocator", _policy, "hierarchical", "Who gets offers first: drf, priority, lottery, random, or one's own."),
+    Flag("role_sorter", _one_of(*SORTERS), "drf", "Order among roles, of --allocator=hierarchical: drf or random."),
+    Flag("framework_sorter", _one_of(*SORTERS), "drf", "The same among a role's frameworks."),
+    Flag("fair_sharing_excluded_resource_names", _names, None, "Resources that do not count for fair sharing."),
+    Flag("whitelist", _whitelist, None, "File (file:///path) of hosts whose agents are offered, read every 5 seconds."),
+    Flag("offer_constraints_re2_max_mem", _integer(1, 2**30), "4096", "Bytes that a regular expression may take."),
+    Flag("offer_constraints_re2_max_program_size", _integer(1, 10**6), "100", "Steps that it may have."),
+    Flag("gathering_share", _share, "0.1", "The most that is held back for large tasks, of the cluster; 0: nothing."),
+    Flag("gathering_patience", _positive_duration, "10secs", "Time without a large enough offer until that begins."),
+    Flag("gathering_timeout", _positive_duration, "2mins", "Time that one agent is tried for it."),
     Flag("allocation_interval", _positive_duration, "1secs", "Shortest time that a decline keeps an offer away."),
     Flag("offer_timeout", _positive_duration, "5mins", "An offer held longer is rescinded."),
     Flag(
@@ -306,6 +343,11 @@ MASTER_FLAGS = [
     Flag("agent_ping_timeout", _positive_duration, "15secs", "Time for an agent to answer a ping."),
     Flag("max_agent_ping_timeouts", _integer(1, 1000), "5", "Pings missed in a row before an agent is unreachable."),
     Flag("agent_reregister_timeout", _positive_duration, "10mins", "Time for a disconnected agent to come back."),
+    Flag("agent_removal_rate_limit", _rate, None, "At most so many agents become unreachable, such as `1/10mins`."),
+    Flag("recovery_agent_removal_limit", _percentage, "100%", "Part of the agents that may be missing after failover."),
+    Flag("registry_gc_interval", _positive_duration, "15mins", "How often unreachable and gone agents are forgotten."),
+    Flag("registry_max_agent_age", _positive_duration, "2weeks", "Age at which they are."),
+    Flag("registry_max_agent_count", _integer(0, 10**7), "102400", "Number beyond which the oldest of them are."),
     Flag("max_completed_frameworks", _integer(0, 10**6), "50", "Completed frameworks remembered."),
     Flag("max_completed_tasks_per_framework", _integer(0, 10**6), "1000", "Completed tasks remembered."),
     Flag("max_unreachable_tasks_per_framework", _integer(0, 10**6), "1000", "Unreachable tasks remembered."),
@@ -313,9 +355,6 @@ MASTER_FLAGS = [
     _switch("publish_per_framework_metrics", True, "Count calls, events and tasks of each framework."),
     _switch("require_agent_domain", False, "Refuse agents without a fault domain."),
     _later_value("rate_limits", "rate limits"),
-    _later_value("whitelist", "a white list of agents"),
-    _later_value("fair_sharing_excluded_resource_names", "exclusions from fair sharing"),
-    _later_value("agent_removal_rate_limit", "a limit on the rate of agent removal"),
     _later_switch("authenticate_agents", "authentication"),
     _later_switch("authenticate_frameworks", "authentication"),
     _later_switch("authenticate_http_frameworks", "authentication"),
@@ -329,7 +368,10 @@ AGENT_FLAGS = [
     Flag("runtime_dir", _folder, None, "Folder for sockets and state that a reboot may clear."),
     Flag("resources", _resources, None, "Resources, such as `cpus:4;mem:4096`; what is left out is detected."),
     Flag("attributes", _text, None, "Attributes, such as `rack:r1;os:debian`."),
-    Flag("default_role", _text, "*", "Role of resources given without one."),
+    Flag("default_role", _role, "*", "Role of resources given without one."),
+    Flag("oversubscribed_resources", _revocable, None,
+         "Revocable resources lent beyond its own, such as `cpus:2`, or a file with them, read again and again."),
+    Flag("oversubscribed_resources_interval", _positive_duration, "15secs", "How often that file is read."),
     Flag("executor_registration_timeout", _positive_duration, "1mins", "Time for an executor to subscribe."),
     Flag("executor_shutdown_grace_period", _duration, "5secs", "Time an executor has to end before it is killed."),
     Flag("executor_reregistration_timeout", _positive_duration, "2secs", "Longest wait of an executor to resubscribe."),
@@ -343,7 +385,7 @@ AGENT_FLAGS = [
          "posix/cpu,posix/mem", "How containers are kept apart."),
     Flag("launcher", _one_of("posix"), "posix", "How containers are started."),
     _later_value("image_providers", "container images"),
-    _later_value("resource_estimator", "oversubscription"),
+    _later_value("resource_estimator", "an estimator module (--oversubscribed_resources says what to lend)"),
     _later_value("qos_controller", "oversubscription"),
     _later_switch("authenticate_http_executors", "authentication"),
     _later_value("credential", "authentication"),
