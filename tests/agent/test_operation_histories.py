@@ -34,7 +34,7 @@ from tepui.model.operations import conversion
 from tepui.model.resources import Resources
 from tepui.model.shell import Event, SendLink, Store, Stored, Tick
 from tepui.model.v1.mesos import MasterInfo, Offer, OperationState
-from tests.agent.stage import BEGIN, config, kept_only, operation, uuid_of
+from tests.agent.stage import BEGIN, config, kept_only, operation, resources, uuid_of
 
 WORK_DIR = "/work_dir"
 OPERATIONS = (
@@ -59,12 +59,13 @@ class Agent(RuleBasedStateMachine):
         self.seed = seed
         self.now = BEGIN
         self.number = 0
-        self.kept: list[Any] = []
+        self.kept: list[Any] = [ResourcesCheckpointed(resources("cpus:1@eng+disk:300@eng"))]
         self.disk: dict[VolumeDirectory, str] = {}
         """Whether each directory is `new` or `used`."""
         self.asked: dict[bytes, Offer.Operation] = {}
         self.said: dict[bytes, OperationState] = {}
         self.start()
+        self.connect(True)
 
     def start(self) -> None:
         """An agent on what is stored and on the disk."""
@@ -142,11 +143,13 @@ class Agent(RuleBasedStateMachine):
 
     # The master.
 
-    @rule()
-    def connect(self) -> None:
+    @rule(admitted=st.booleans())
+    def connect(self, admitted: bool) -> None:
         self.link = self.next("l")
         self.welcomed = False
         self.say(LinkUp(self.link))
+        if admitted and self.link is not None:
+            self.welcome()
 
     @precondition(lambda self: self.link is not None and not self.welcomed)
     @rule()
@@ -166,9 +169,10 @@ class Agent(RuleBasedStateMachine):
         name, self.link, self.welcomed = self.link, None, False
         self.say(LinkDown(name, "gone"))
 
-    @precondition(lambda self: self.welcomed)
-    @rule(one=st.sampled_from(OPERATIONS), feedback=st.booleans(), again=st.booleans())
-    def operate(self, one: tuple[str, ...], feedback: bool, again: bool) -> None:
+    @rule(one=st.sampled_from(OPERATIONS), feedback=st.booleans(), again=st.booleans(), ends=st.booleans())
+    def operate(self, one: tuple[str, ...], feedback: bool, again: bool, ends: bool) -> None:
+        if not self.welcomed:
+            self.connect(True)
         name = self.next("o")
         info = operation(*one, operation_id=name if feedback else "")
         self.asked[uuid_of(name)] = info
@@ -176,6 +180,15 @@ class Agent(RuleBasedStateMachine):
         for _ in range(1 + again):
             if self.welcomed:
                 self.receive(message)
+        while ends and (self.unstored or self.coming):
+            self.go_on()
+
+    def go_on(self) -> None:
+        """The next thing that the shell has to do."""
+        if self.unstored:
+            self.store(len(self.unstored))
+        else:
+            self.say(self.coming.pop(0))
 
     @precondition(lambda self: self.welcomed and self.core.records.operations)
     @rule(data=st.data(), right=st.booleans())
@@ -242,14 +255,10 @@ class Agent(RuleBasedStateMachine):
         if not hasattr(self, "core"):
             return
         for _ in range(1000):
-            if self.unstored:
-                self.store(len(self.unstored))
-            elif self.coming:
-                self.say(self.coming.pop(0))
-            elif self.link is None:
-                self.connect()
-            elif not self.welcomed:
-                self.welcome()
+            if self.unstored or self.coming:
+                self.go_on()
+            elif self.link is None or not self.welcomed:
+                self.connect(True)
             elif self.core.records.operations:
                 uuid, held = next(iter(self.core.records.operations.items()))
                 assert held.status.uuid is not None
