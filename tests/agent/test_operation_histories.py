@@ -79,7 +79,10 @@ class Agent(RuleBasedStateMachine):
         self.core = AgentCore(config(), Random(self.seed), agent_id="S0", epoch=1, durable=durable)
         check(self.core.records)
         alive = directories(self.core.records.checkpointed, WORK_DIR)
-        for trash, directory in self.core.records.doomed_volumes.items():
+        doomed = self.core.records.doomed_volumes
+        for directory, what in self.disk.items():
+            assert what == "new" or directory in alive or directory in doomed.values(), "nothing used is left behind"
+        for trash, directory in doomed.items():
             if directory not in alive:
                 self.disk.pop(directory, None)
             self.coming.append(VolumeErased(trash))
