@@ -1,6 +1,15 @@
 """Who gets which resources offered, and why: the protocol of allocators and one policy a module."""
 
-from tepui.allocator.allocator import Allocator, AllocatorOptions, Grant, Reasons, Request, RoleStanding
+from tepui.allocator.allocator import (
+    Allocator,
+    AllocatorOptions,
+    Grant,
+    Holding,
+    Reasons,
+    Request,
+    RoleStanding,
+    Waiting,
+)
 from tepui.allocator.constraints import ConstraintError, RegexLimits, compile_constraints
 from tepui.allocator.drf import DrfAllocator
 from tepui.allocator.engine import Engine
@@ -13,10 +22,12 @@ __all__ = [
     "DrfAllocator",
     "Engine",
     "Grant",
+    "Holding",
     "Policy",
     "Reasons",
     "RegexLimits",
     "Request",
     "RoleStanding",
+    "Waiting",
     "compile_constraints",
 ]

@@ -69,6 +69,26 @@ class Reasons:
     """What is free is held back for a framework that waits for a larger piece of this agent."""
 
 
+class Waiting(NamedTuple):
+    """A framework in one role that has waited longer than its patience for the least it can use."""
+
+    framework_id: str
+    role: str
+    demands: tuple[tuple[Quantities, str | None], ...]
+    """Any one of them, each on the agent named if one is."""
+    since: float
+
+
+class Holding(NamedTuple):
+    """A framework in one role: whether it takes part, and what it holds."""
+
+    framework_id: str
+    role: str
+    active: bool
+    allocated: Resources
+    """On all agents together, without allocation."""
+
+
 @dataclass(slots=True)
 class RoleStanding:
     """How a framework stands in one of its roles, for those who ask why it gets no offers."""
@@ -243,6 +263,21 @@ class Allocator(Protocol):
 
     def next_deadline(self) -> float | None:
         """When the next filter ends: `allocate` should run then, although nothing else happened."""
+
+    # For those who take resources back (paper 3.3).
+
+    def waiting(self, now: float) -> list[Waiting]:
+        """Who waits for more than what is free anywhere, longest first."""
+
+    def holdings(self) -> list[Holding]:
+        """Everybody who takes part or holds something. Looks at all that is held."""
+
+    def could_be_offered(self, framework_id: str, role: str, agent_id: str, quantities: Quantities) -> bool:
+        """Whether the framework would get so much of the agent if that were free: no rule and no filter of its own is
+        against it."""
+
+    def gather(self, framework_id: str, role: str, agent_id: str, quantities: Quantities, now: float) -> None:
+        """Keep what becomes free of the agent together for it, up to so much. Nothing happens if it does not wait."""
 
     # For those who look.
 

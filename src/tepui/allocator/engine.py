@@ -14,14 +14,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from itertools import filterfalse
 
-from tepui.allocator.allocator import AllocatorOptions, Grant, RoleStanding
+from tepui.allocator.allocator import AllocatorOptions, Grant, Holding, RoleStanding, Waiting
 from tepui.allocator.books import Books, suffices
 from tepui.allocator.filters import Filter
 from tepui.allocator.policy import Policy
 from tepui.allocator.quota import Quota, chopped, merged, plain_quantities
 from tepui.allocator.records import AgentRecord
 from tepui.allocator.tree import Leaf
-from tepui.model.quantities import Quantities, add_quantities
+from tepui.model.quantities import Quantities, add_quantities, contains_quantities
 from tepui.model.resources import Resources
 from tepui.model.roles import is_same_or_descendant
 
@@ -202,8 +202,13 @@ class Engine(Books):
         setattr(reasons, verdict, getattr(reasons, verdict) + 1)
         return None
 
-    def _judge(self, agent: AgentRecord, leaf: Leaf, shared_taken: Collection[object]) -> Resources | str:
-        """What `leaf` may have of what `agent` has free, or the name of the reason (a field of `Reasons`) why not."""
+    def _judge(
+        self, agent: AgentRecord, leaf: Leaf, shared_taken: Collection[object], deciding: bool = True
+    ) -> Resources | str:
+        """What `leaf` may have of what `agent` has free, or the name of the reason (a field of `Reasons`) why not.
+
+        When that is not `deciding`, nothing is noted for later.
+        """
         framework = leaf.framework
         if agent.has_gpus and self._filter_gpus and not framework.gpus:
             return "lacks_gpu_capability"
@@ -230,19 +235,19 @@ class Engine(Books):
         if not (self._enough(agent, offered) if minimum is None else suffices(offered, minimum)):
             return "below_minimum"
         if agent.gathers_for is not None or self._quota.quotas:
-            cut, reason = self._restrained(agent, leaf, offered)
+            cut, reason = self._restrained(agent, leaf, offered, deciding)
             if cut is not offered:
                 if not suffices(cut, self._minimum if minimum is None else minimum):
                     return reason
                 offered = cut
         for each in leaf.filters.get(agent, ()):
             if (each.freed is None or each.freed == agent.freed) and each.resources.contains(offered):
-                if each.resources.contains(agent.basis):
+                if deciding and each.resources.contains(agent.basis):
                     agent.block(leaf, each.resources, each.freed is not None)
                 return "filtered"
         return offered
 
-    def _restrained(self, agent: AgentRecord, leaf: Leaf, offered: Resources) -> tuple[Resources, str]:
+    def _restrained(self, agent: AgentRecord, leaf: Leaf, offered: Resources, deciding: bool) -> tuple[Resources, str]:
         """What is left of `offered` within the role's limit, without what is held back for guarantees or for a large
         task; and the first rule that took something off."""
         book = self._quota
@@ -256,10 +261,45 @@ class Engine(Books):
             gathering = {name: max(0, free[name] - held) for name, held in wait.held.items() if name in free}
         if limit is None and headroom is None and gathering is None:
             return offered, ""
-        if limit is not None or headroom is not None or quota.guarantees:
+        if deciding and (limit is not None or headroom is not None or quota.guarantees):
             book.wait(quota, agent, headroom is not None)
         reason = "quota_limit" if limit is not None else "headroom" if headroom is not None else "gathering"
         return chopped(offered, merged(limit, headroom, gathering)), reason
+
+    # For those who take resources back.
+
+    def waiting(self, now: float) -> list[Waiting]:
+        waits = [leaf.wait for leaf in self._participants if leaf.wait is not None]
+        return [
+            Waiting(wait.leaf.framework.framework_id, wait.leaf.role, wait.demands, wait.since)
+            for wait in sorted(waits, key=lambda wait: (wait.since, wait.leaf.name))
+            if self._gathering.is_ripe(wait, now)
+        ]
+
+    def holdings(self) -> list[Holding]:
+        result = []
+        for framework in self._frameworks.values():
+            for leaf in framework.leaves.values():
+                allocated = Resources.NONE
+                for agent in leaf.agents:
+                    allocated = allocated + agent.held[leaf].unallocated()
+                result.append(Holding(framework.framework_id, leaf.role, leaf in self._participants, allocated))
+        return result
+
+    def could_be_offered(self, framework_id: str, role: str, agent_id: str, quantities: Quantities) -> bool:
+        agent, leaf = self._agents[agent_id], self._frameworks[framework_id].leaves[role]
+        have = self._could_hold(agent, leaf)
+        if have is None or not contains_quantities(have, quantities):
+            return False
+        filters = leaf.filters.get(agent, ())
+        return not any(
+            not each.spent and contains_quantities(each.resources.quantities(), quantities) for each in filters
+        )
+
+    def gather(self, framework_id: str, role: str, agent_id: str, quantities: Quantities, now: float) -> None:
+        wait = self._frameworks[framework_id].leaves[role].wait
+        if wait is not None:
+            self._gathering.gather_on(wait, self._agents[agent_id], quantities, now)
 
     # For those who look.
 

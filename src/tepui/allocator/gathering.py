@@ -20,7 +20,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from tepui.allocator.records import AgentRecord
-from tepui.model.quantities import Quantities, add_quantities, subtract_quantities
+from tepui.model.quantities import Quantities, add_quantities, contains_quantities, subtract_quantities
 
 if TYPE_CHECKING:
     from tepui.allocator.tree import Leaf
@@ -52,7 +52,9 @@ class Wait:
 
     def met_by(self, have: Mapping[str, int], agent: AgentRecord) -> bool:
         """Whether so much of that agent is what it waits for."""
-        return any(_within(demand, have) for demand, where in self.demands if where in (None, agent.agent_id))
+        return any(
+            contains_quantities(have, demand) for demand, where in self.demands if where in (None, agent.agent_id)
+        )
 
 
 class Gathering:
@@ -159,21 +161,36 @@ class Gathering:
                 continue
             free = agent.free.quantities()
             for demand, where in wait.demands:
-                if where not in (None, agent.agent_id) or not _within(demand, total):
+                if where not in (None, agent.agent_id) or not contains_quantities(total, demand):
                     continue
                 missing = max((amount - free.get(name, 0)) / total[name] for name, amount in demand.items())
                 if missing > 0 and self._allows(wait.leaf, demand) and (best is None or missing < best[0]):
                     best = missing, agent, demand
         if best is None:
             return False
-        _, agent, demand = best
+        self._hold(wait, best[1], best[2], now)
+        return True
+
+    def _hold(self, wait: Wait, agent: AgentRecord, demand: Quantities, now: float) -> None:
         wait.agent, wait.held = agent, demand
         wait.tried.append(agent)
         agent.gathers_for = wait
         add_quantities(self.held, demand)
         self.running[wait] = None
         self._at(wait, now + self._seconds)
-        return True
+
+    def is_ripe(self, wait: Wait, now: float) -> bool:
+        """Whether it has waited for as long as its patience lasts."""
+        return wait.since + self._patience_seconds <= now
+
+    def gather_on(self, wait: Wait, agent: AgentRecord, demand: Quantities, now: float) -> None:
+        """Somebody makes room for it there: this agent it is, whatever was tried before."""
+        if wait.agent is agent:
+            return
+        if wait.agent is not None:
+            self._end(wait)
+        self.gone(agent)
+        self._hold(wait, agent, demand, now)
 
     def _too_much(self, demand: Quantities) -> bool:
         return any(
@@ -223,7 +240,3 @@ class Gathering:
             assert wait.leaf.wait is wait
             add_quantities(held, wait.held)
         assert held == self.held
-
-
-def _within(demand: Mapping[str, int], have: Mapping[str, int]) -> bool:
-    return all(have.get(name, 0) >= amount for name, amount in demand.items())

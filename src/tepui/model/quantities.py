@@ -22,6 +22,11 @@ def add_quantities(into: Quantities, more: Mapping[str, int]) -> None:
         into[name] = into.get(name, 0) + amount
 
 
+def contains_quantities(have: Mapping[str, int], wanted: Mapping[str, int]) -> bool:
+    """Whether `have` is at least `wanted` of each name."""
+    return all(have.get(name, 0) >= amount for name, amount in wanted.items())
+
+
 def subtract_quantities(into: Quantities, less: Mapping[str, int]) -> None:
     """Take `less` off in place; a name whose amount reaches 0 goes. Raises ValueError below 0."""
     for name, amount in less.items():
