@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 
 from tepui.frameworks.mapreduce.keys import divide, make_order, make_partition, parse_fields
 from tepui.frameworks.mapreduce.sorting import Sorter, merge
+from tests.frameworks.mapreduce.test_sorting import batches_of, lines_in
 
 KEYS = st.lists(st.text("-.019ab \xff", max_size=8).map(lambda text: text.encode("latin-1")), max_size=30)
 FIELD = st.builds(
@@ -45,13 +45,9 @@ def test_merging_keeps_an_order(sources: list[list[bytes]], size: int, fields: l
     order = make_order(" ".join(fields), 1, b".")
     assert order is not None
 
-    def blocks(lines: list[bytes]) -> Iterator[list[bytes]]:
-        lines = sorted(lines, key=order.place)
-        for begin in range(0, len(lines), size):
-            yield lines[begin : begin + size]
-
-    merged = [line for lines in merge([blocks(lines) for lines in sources], order) for line in lines]
-    assert merged == sorted((line for lines in sources for line in lines), key=order.place)
+    ordered = [sorted(lines, key=order.place) for lines in sources]
+    merged = merge([batches_of(lines, size, is_counted=size % 2 == 0) for lines in ordered], order)
+    assert lines_in(merged) == sorted((line for lines in sources for line in lines), key=order.place)
 
 
 @given(KEYS, st.sampled_from([1, 3000, 1 << 20]))
@@ -62,7 +58,7 @@ def test_a_sorter_keeps_an_order_also_on_disk(keys: list[bytes], memory_bytes: i
         sorter = Sorter(Path(directory), 1, make_partition(1), memory_bytes=memory_bytes, order=order)
         for key in keys:
             sorter.add([key])
-        found = [line for some in sorter.finish().lines(0, 1 << 16) for line in some]
+        found = lines_in(sorter.finish().batches(0))
     assert found == sorted((key + b"\t" for key in keys), key=order.place)
 
 
@@ -76,14 +72,14 @@ def test_numbers_are_compared_exactly() -> None:
 
 
 def test_key_fields_decide_the_partition() -> None:
-    partition = make_partition(50, 2, "-k2,2")
-    assert partition(b"a\tx\t1") == partition(b"b\tx\t2") != partition(b"a\ty\t1")
-    dots = make_partition(50, 1, "-k1,1", b".")
-    assert dots(b"a.b\t1") == dots(b"a.c\t1") != dots(b"b.b\t1")
-    two = make_partition(50, 1, "-k1,1 -k3,3", b".")
-    assert two(b"a.b.c\t1") == two(b"a.x.c\t1") != two(b"a.b.d\t1")
-    letter = make_partition(50, 1, "-k1.2,1.2")
-    assert letter(b"xa1\t") == letter(b"yab\t") != letter(b"xb1\t")
+    for partition, lines in (
+        (make_partition(50, 2, "-k2,2"), [b"a\tx\t1", b"b\tx\t2", b"a\ty\t1"]),
+        (make_partition(50, 1, "-k1,1", b"."), [b"a.b\t1", b"a.c\t1", b"b.b\t1"]),
+        (make_partition(50, 1, "-k1,1 -k3,3", b"."), [b"a.b.c\t1", b"a.x.c\t1", b"a.b.d\t1"]),
+        (make_partition(50, 1, "-k1.2,1.2"), [b"xa1\t", b"yab\t", b"xb1\t"]),
+    ):
+        first, alike, other = partition(lines)
+        assert first == alike != other
 
 
 @pytest.mark.parametrize("text", ["", "k1", "-k0", "-k1,0", "-k2,1", "-k1.0", "-k1x", "-k1,2,3", "-x", "-k"])

@@ -9,15 +9,17 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tepui.frameworks.mapreduce import sorting
+from tepui.frameworks.mapreduce import runs, sorting
 from tepui.frameworks.mapreduce.keys import make_partition
 from tepui.frameworks.mapreduce.map_task import read_range
-from tepui.frameworks.mapreduce.sorting import LineTooLongError, Sorter, lines_of, merge, read_segment
+from tepui.frameworks.mapreduce.runs import BadRunError, Batch, expanded, read_batches, write_batches
+from tepui.frameworks.mapreduce.sorting import LineTooLongError, Sorter, lines_of, merge
 from tepui.frameworks.mapreduce.splits import InputError, Range, make_splits, read_manifest
 
 LINES = st.lists(st.binary(max_size=12).map(lambda line: line.replace(b"\n", b"\t")), max_size=60)
@@ -45,26 +47,60 @@ def test_a_sorter_gives_each_line_to_its_partition_in_order(
         for begin in range(0, len(lines), 7):
             sorter.add(lines[begin : begin + 7])
         run = sorter.finish()
-        found = [
-            [line for some in read_segment(run.path, *segment, 1 << 16) for line in some] for segment in run.segments
-        ]
+        found = [lines_in(run.batches(number)) for number in range(partitions)]
     whole = [line + b"\t" * (key_fields - line.count(b"\t")) for line in lines]
     assert Counter(line for part in found for line in part) == Counter(whole)
     for number, part in enumerate(found):
         assert part == sorted(part)
-        assert {partition(line) for line in part} <= {number}
+        assert set(partition(part)) <= {number}
 
 
-@given(st.lists(LINES, max_size=5), st.integers(1, 5))
-def test_merging_takes_what_is_next_from_each_source(sources: list[list[bytes]], size: int) -> None:
-    """Sources come in blocks; none is read further than needed."""
+def lines_in(batches: Iterable[Batch]) -> list[bytes]:
+    """As a program would read them."""
+    text = b"".join(piece for batch in batches for piece in expanded(batch))
+    return text.split(b"\n")[:-1]
 
-    def blocks(lines: list[bytes]) -> Iterator[list[bytes]]:
+
+def batches_of(lines: list[bytes], size: int, *, is_counted: bool) -> Iterator[Batch]:
+    """Sorted lines in batches, equal ones next to each other or counted."""
+    if not is_counted:
         for begin in range(0, len(lines), size):
-            yield lines[begin : begin + size]
+            yield Batch(lines[begin : begin + size])
+        return
+    counts = Counter(lines)
+    different = list(counts)
+    for begin in range(0, len(different), size):
+        some = different[begin : begin + size]
+        yield Batch(some, [counts[line] for line in some])
 
-    merged = [line for lines in merge([blocks(sorted(lines)) for lines in sources]) for line in lines]
-    assert merged == sorted(line for lines in sources for line in lines)
+
+@given(st.lists(st.tuples(LINES, st.booleans()), max_size=5), st.integers(1, 5))
+def test_merging_takes_what_is_next_from_each_source(sources: list[tuple[list[bytes], bool]], size: int) -> None:
+    """Sources come in batches, in which equal lines may be counted."""
+    merged = merge([batches_of(sorted(lines), size, is_counted=counted) for lines, counted in sources])
+    assert lines_in(merged) == sorted(line for lines, _ in sources for line in lines)
+
+
+@given(LINES, st.booleans(), st.integers(1, 20), st.integers(1, 5), st.integers(0, 40))
+def test_a_run_gives_back_what_was_written_to_it(
+    lines: list[bytes], is_counted: bool, batch_bytes: int, lines_at_once: int, before: int
+) -> None:
+    """However its batches were divided, and wherever it stands in its file."""
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        mock.patch.multiple(runs, BATCH_BYTES=batch_bytes, LINES_AT_ONCE=lines_at_once, PIECE_BYTES=batch_bytes),
+    ):
+        path = Path(directory) / "run"
+        with path.open("wb") as file:
+            file.write(b"x" * before)
+            segment = write_batches(file, batches_of(lines, 7, is_counted=is_counted))
+            file.write(b"y")
+        found = list(read_batches(path, *segment))
+        assert Counter(lines_in(found)) == Counter(lines)
+        assert is_counted or lines_in(found) == lines
+        assert all(len(b"".join(batch.lines)) <= batch_bytes or len(batch.lines) == 1 for batch in found)
+        with pytest.raises(BadRunError, match="ends early"):
+            list(read_batches(path, segment[0], segment[1] + 100))
 
 
 @given(

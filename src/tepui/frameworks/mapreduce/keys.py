@@ -13,7 +13,8 @@ from decimal import Decimal
 from typing import Any
 from zlib import crc32
 
-Partition = Callable[[bytes], int]
+Partition = Callable[[Sequence[bytes]], list[int]]
+"""Which partition each of many lines belongs to."""
 
 _FIELD = re.compile(r"-k(\d{1,9})(?:\.(\d{1,9}))?([nr]*)(?:,(\d{1,9})(?:\.(\d{1,9}))?([nr]*))?$")
 _ORDER = re.compile(r"-[nr]+$")
@@ -105,23 +106,23 @@ def divide(lines: list[bytes], key_fields: int, separator: bytes) -> list[bytes]
 def make_partition(
     partitions: int, key_fields: int = 1, by_fields: str | None = None, separator: bytes = b"\t"
 ) -> Partition:
-    """Which partition a line belongs to: by the hash of its key, or of some of the key's fields (`-k1,2`).
+    """Which partitions lines belong to: by the hash of their keys, or of some of the keys' fields (`-k1,2`).
 
-    The line must have as many TABs as its key has fields. Raises ValueError.
+    Lines must have as many TABs as their keys have fields. Raises ValueError.
     """
     if partitions == 1:
-        return lambda _: 0
+        return lambda lines: [0] * len(lines)
     if by_fields is None:
         if key_fields == 1:
-            return lambda line: crc32(line[: line.find(b"\t")]) % partitions
-        return lambda line: crc32(key_of(line, key_fields)) % partitions
+            return lambda lines: [crc32(line[: line.find(b"\t")]) % partitions for line in lines]
+        return lambda lines: [crc32(key_of(line, key_fields)) % partitions for line in lines]
     fields = parse_fields(by_fields)
 
     def partition(line: bytes) -> int:
         key = key_of(line, key_fields)
         return crc32(separator.join(field.of(key, separator) for field in fields)) % partitions
 
-    return partition
+    return lambda lines: list(map(partition, lines))
 
 
 class Order:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tepui.frameworks.mapreduce.map_task import order_of, write_output
-from tepui.frameworks.mapreduce.sorting import RUNS_MAX, block_bytes_for, joined, merge, read_segment
+from tepui.frameworks.mapreduce.runs import Batch, expanded, read_batches, write_batches
+from tepui.frameworks.mapreduce.sorting import RUNS_MAX, merge
 from tepui.frameworks.mapreduce.task import LostMapsError, Task, main, run_program
 
 FETCHERS = 4
@@ -94,7 +95,6 @@ def fetch_all(task: Task) -> list[Path]:
 
 def merged(task: Task, paths: list[Path]) -> Iterator[bytes]:
     """The partition's lines in order. Many files are merged in several passes."""
-    memory = task.spec["sort_bytes"]
     order = order_of(task.spec)
     passes = 0
     while len(paths) > RUNS_MAX:
@@ -102,21 +102,19 @@ def merged(task: Task, paths: list[Path]) -> Iterator[bytes]:
         passes += 1
         path = task.sandbox / f"merged-{passes}"
         with path.open("wb") as file:
-            for lines in merge(sources_of(group, memory), order):
-                file.write(joined(lines))
+            write_batches(file, merge(sources_of(group), order))
         for old in group:
             old.unlink()
         paths.append(path)
-    for lines in merge(sources_of(paths, memory), order):
-        task.count("tepui,reduce input lines", len(lines))
-        yield joined(lines)
+    for batch in merge(sources_of(paths), order):
+        task.count("tepui,reduce input lines", batch.total)
+        yield from expanded(batch)
     for path in paths:
         path.unlink()
 
 
-def sources_of(paths: list[Path], memory_bytes: int) -> list[Iterator[list[bytes]]]:
-    block_bytes = block_bytes_for(len(paths), memory_bytes)
-    return [read_segment(path, 0, path.stat().st_size, block_bytes) for path in paths]
+def sources_of(paths: list[Path]) -> list[Iterator[Batch]]:
+    return [read_batches(path, 0, path.stat().st_size) for path in paths]
 
 
 def run(task: Task) -> None:

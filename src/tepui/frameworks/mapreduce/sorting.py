@@ -11,9 +11,10 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from tepui.frameworks.mapreduce.keys import Order, Partition
+from tepui.frameworks.mapreduce.runs import Batch, Segment, expanded, read_batches, write_batches
 
 SORT_BYTES_DEFAULT = 64 << 20
 LINE_BYTES_MAX = 64 << 20
@@ -21,14 +22,8 @@ LINE_BYTES_MAX = 64 << 20
 LINE_OVERHEAD_BYTES = 160
 """What an entry costs in memory beside its bytes."""
 READ_BYTES = 1 << 20
-BLOCK_BYTES_MIN = 1 << 16
-WRITE_BYTES = 1 << 20
-LINES_AT_ONCE = 4096
 RUNS_MAX = 64
 """So many sorted files are merged into one, which bounds open files."""
-
-Segment = tuple[int, int]
-"""Offset and length of one partition in a run."""
 
 
 class LineTooLongError(ValueError):
@@ -62,56 +57,61 @@ class Run:
         self.path = path
         self.segments = segments
 
-    def lines(self, partition: int, block_bytes: int) -> Iterator[list[bytes]]:
-        return read_segment(self.path, *self.segments[partition], block_bytes)
+    def batches(self, partition: int) -> Iterator[Batch]:
+        return read_batches(self.path, *self.segments[partition])
 
 
-def read_segment(path: Path, offset: int, length: int, block_bytes: int) -> Iterator[list[bytes]]:
-    """The sorted lines of a part of a file."""
-    if not length:
-        return
-    with path.open("rb") as file:
-        file.seek(offset)
-        left = length
-
-        def read(wanted: int) -> bytes:
-            nonlocal left
-            data = file.read(min(wanted, left))
-            left -= len(data)
-            return data
-
-        yield from lines_of(read, block_bytes)
-
-
-def merge(sources: Sequence[Iterator[list[bytes]]], order: Order | None = None) -> Iterator[list[bytes]]:
-    """One sorted sequence from several, in lists. What is certainly next is sorted together, which finds the order
-    that is there already: much faster than line by line."""
+def merge(sources: Sequence[Iterator[Batch]], order: Order | None = None) -> Iterator[Batch]:
+    """One sorted sequence from several. What is certainly next is sorted together, which finds the order that is there
+    already: much faster than line by line."""
     place = None if order is None else order.place
-    buffers: list[list[bytes]] = []
-    waiting: list[Iterator[list[bytes]]] = []
+    buffers: list[Batch] = []
+    waiting: list[Iterator[Batch]] = []
     for source in sources:
-        if (lines := next(source, None)) is not None:
-            buffers.append(lines)
+        if (batch := next(source, None)) is not None:
+            buffers.append(batch)
             waiting.append(source)
     while len(buffers) > 1:
-        last: Any = min((lines[-1] for lines in buffers), key=place)
+        last: Any = min((batch.lines[-1] for batch in buffers), key=place)
         bound = last if place is None else place(last)
-        together: list[bytes] = []
+        parts: list[Batch] = []
         for number in range(len(buffers) - 1, -1, -1):
-            lines = buffers[number]
-            end = bisect_right(lines, bound, key=place)
-            together += lines[:end]
-            if end < len(lines):
-                buffers[number] = lines[end:]
+            batch = buffers[number]
+            end = bisect_right(batch.lines, bound, key=place)
+            if end:
+                parts.append(batch.part(0, end))
+            if end < len(batch.lines):
+                buffers[number] = batch.part(end)
             elif (more := next(waiting[number], None)) is not None:
                 buffers[number] = more
             else:
                 del buffers[number], waiting[number]
-        sort(together, order)
-        yield together
+        yield _together(parts, order)
     if buffers:
         yield buffers[0]
         yield from waiting[0]
+
+
+def _together(parts: list[Batch], order: Order | None) -> Batch:
+    """The lines of several batches as one; equal ones are counted where some are counted already."""
+    if all(part.counts is None for part in parts):
+        lines = [line for part in parts for line in part.lines]
+        sort(lines, order)
+        return Batch(lines)
+    total: Counter[bytes] = Counter()
+    for part in parts:
+        if part.counts is None:
+            total.update(part.lines)
+        else:
+            for line, count in zip(part.lines, part.counts, strict=True):
+                total[line] += count
+    return _sorted(total, order)
+
+
+def _sorted(total: Counter[bytes], order: Order | None) -> Batch:
+    lines = list(total)
+    sort(lines, order)
+    return Batch(lines, list(map(total.__getitem__, lines)))
 
 
 def sort(lines: list[bytes], order: Order | None) -> None:
@@ -121,9 +121,16 @@ def sort(lines: list[bytes], order: Order | None) -> None:
         order.sort(lines)
 
 
-def block_bytes_for(sources: int, memory_bytes: int) -> int:
-    """How much of each of so many sources to read at once."""
-    return max(BLOCK_BYTES_MIN, min(READ_BYTES, memory_bytes // (4 * max(1, sources))))
+def completed(counts: Counter[bytes], key_fields: int) -> Counter[bytes]:
+    """The same with as many TABs in each line as its key has fields."""
+    short = [line for line in counts if b"\t" not in line or line.count(b"\t") < key_fields]
+    if not short:
+        return counts
+    if len(short) == len(counts) and key_fields == 1:
+        return Counter({line + b"\t": count for line, count in counts.items()})
+    for line in short:
+        counts[line + b"\t" * (key_fields - line.count(b"\t"))] += counts.pop(line)
+    return counts
 
 
 class Sorter:
@@ -182,8 +189,7 @@ class Sorter:
         if self._combine is None:
             self._write()
             return
-        counts, buckets = self._partitioned()
-        combined = self._combine(piece for bucket in buckets for piece in _pieces(bucket, counts))
+        combined = self._combine(piece for batch in self._partitioned() for piece in expanded(batch))
         combine, self._combine = self._combine, None  # what comes out is only sorted
         for lines in combined:
             self._take(lines)
@@ -193,30 +199,25 @@ class Sorter:
             self._write()
         self._combine = combine
 
-    def _partitioned(self) -> tuple[Counter[bytes], list[list[bytes]]]:
-        """What is held, to be held no longer: the number of each line, and the lines of each partition in order. They
-        have got the TABs that they lacked."""
-        counts, key_fields = self._counts, self._key_fields
+    def _partitioned(self) -> list[Batch]:
+        """What is held, to be held no longer: each partition's lines in order. They have got the TABs that they
+        lacked."""
+        counts = completed(self._counts, self._key_fields)
         self._counts, self._held_bytes = Counter(), 0
-        for line in [line for line in counts if line.count(b"\t") < key_fields]:
-            counts[line + b"\t" * (key_fields - line.count(b"\t"))] += counts.pop(line)
         if self._partitions == 1:
-            lines = list(counts)
-            sort(lines, self._order)
-            return counts, [lines]
+            return [_sorted(counts, self._order)]
         buckets: list[list[bytes]] = [[] for _ in range(self._partitions)]
-        partition = self._partition
-        for line in counts:
-            buckets[partition(line)].append(line)
+        lines = list(counts)
+        for line, number in zip(lines, self._partition(lines), strict=True):
+            buckets[number].append(line)
         for bucket in buckets:
             sort(bucket, self._order)
-        return counts, buckets
+        return [Batch(bucket, list(map(counts.__getitem__, bucket))) for bucket in buckets]
 
     def _write(self) -> None:
-        counts, buckets = self._partitioned()
         path = self._new_file()
         with path.open("wb") as file:
-            segments = [_write_segment(file, _pieces(bucket, counts)) for bucket in buckets]
+            segments = [write_batches(file, (batch,)) for batch in self._partitioned()]
         self._runs.append(Run(path, segments))
         if len(self._runs) >= RUNS_MAX:
             self._runs = [self._merged()]
@@ -224,13 +225,12 @@ class Sorter:
     def _merged(self) -> Run:
         if len(self._runs) == 1:
             return self._runs[0]
-        block_bytes = block_bytes_for(len(self._runs), self._memory_bytes)
         path = self._new_file()
         with path.open("wb") as file:
             segments = []
             for partition in range(self._partitions):
-                sources = [run.lines(partition, block_bytes) for run in self._runs]
-                segments.append(_write_segment(file, map(joined, merge(sources, self._order))))
+                sources = [run.batches(partition) for run in self._runs]
+                segments.append(write_batches(file, merge(sources, self._order)))
         for run in self._runs:
             run.path.unlink()
         return Run(path, segments)
@@ -238,43 +238,3 @@ class Sorter:
     def _new_file(self) -> Path:
         self._files += 1
         return self._directory / f"run-{self._files}"
-
-
-def joined(lines: list[bytes]) -> bytes:
-    """Lines as they stand in files."""
-    return b"\n".join(lines) + b"\n"
-
-
-def _pieces(lines: list[bytes], counts: Counter[bytes]) -> Iterator[bytes]:
-    """The bytes of lines, each as often as it was counted, in pieces of bounded size."""
-    for begin in range(0, len(lines), LINES_AT_ONCE):
-        some = lines[begin : begin + LINES_AT_ONCE]
-        if sum(map(counts.__getitem__, some)) == len(some):
-            yield joined(some)
-        else:
-            yield from _repeated(some, counts)
-
-
-def _repeated(lines: list[bytes], counts: Counter[bytes]) -> Iterator[bytes]:
-    piece: list[bytes] = []
-    size = 0
-    for line in lines:
-        whole = line + b"\n"
-        at_once = max(1, WRITE_BYTES // len(whole))
-        count = counts[line]
-        for begin in range(0, count, at_once):
-            part = whole * min(at_once, count - begin)
-            piece.append(part)
-            size += len(part)
-            if size >= WRITE_BYTES:
-                yield b"".join(piece)
-                piece, size = [], 0
-    if piece:
-        yield b"".join(piece)
-
-
-def _write_segment(file: BinaryIO, pieces: Iterable[bytes]) -> Segment:
-    begin = file.tell()
-    for piece in pieces:
-        file.write(piece)
-    return begin, file.tell() - begin
