@@ -52,6 +52,7 @@ def link_up(context: Context, event: LinkUp) -> None:
         epoch=state.epoch,
         info=state.info,
         capabilities=list(context.config.capabilities),
+        draining=state.drain_config is not None,
     )
     context.effects.append(SendLink(event.link, hello))
     snapshots.begin(context, event.link)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from copy import copy
 from functools import partial
 
-from tepui.master import agents, offers, snapshots
+from tepui.master import agents, draining, gone, inverse_offers, maintenance, offers, operations, snapshots, unreachable
 from tepui.master.context import Admission, Context, Link
 from tepui.master.records import AgentAdded, AgentUpdated
 from tepui.master.registry import AgentAdmitted
@@ -77,20 +77,27 @@ def snapshot(context: Context, link: Link, message: wire.Snapshot) -> None:
     if why is not None:
         context.close_link(link.name, why)
         return
+    why = operations.invalid_snapshot(link.hello.info, message)
+    if why is not None:
+        refuse(context, link, why, shutdown=False)
+        return
     state = context.state
     agent_id = link.hello.agent_id
+    if maintenance.is_down(state, (link.hello.info.hostname.lower(), link.address)):
+        refuse(context, link, maintenance.DOWN_SENTENCE, shutdown=True)
+        return
     if not agent_id:
         _register(context, link, link.hello, message)
         return
     context.metrics.counters["master/messages_reregister_slave"] += 1
     if agent_id in state.gone_agents:
-        refuse(context, link, "Agent has been marked gone", shutdown=True)
+        refuse(context, link, gone.SENTENCE, shutdown=True)
         return
     agent = state.agents.get(agent_id)
-    if agent is None:
+    if (agent is None and agent_id in context.changing) or (agent is not None and agent.leaving):
+        refuse(context, link, "A change of the agent's membership is being stored; try again", shutdown=False)
+    elif agent is None:
         _admit(context, link, link.hello, message, agent_id)
-    elif agent.leaving:
-        refuse(context, link, "The agent's removal is being stored; try again", shutdown=False)
     elif (agent.address, agent.info.hostname) != (link.address, link.hello.info.hostname):
         refuse(
             context,
@@ -110,6 +117,8 @@ def _joined(parts: wire.Snapshot | None, part: wire.Snapshot) -> wire.Snapshot:
     parts.frameworks += part.frameworks
     parts.executors += part.executors
     parts.tasks += part.tasks
+    parts.operations += part.operations
+    parts.resources += part.resources
     parts.more = part.more
     return parts
 
@@ -188,6 +197,7 @@ def _admit(
         _newer(context, pending, link, hello, message)
         return
     context.admissions[agent_id] = Admission(agent_id, link, hello, message)
+    unreachable.alive(context, agent_id)
     if not hello.agent_id:
         context.admitting[hello.incarnation] = agent_id
     context.store([AgentAdmitted(identified(hello.info, agent_id))], partial(_admitted, context, agent_id))
@@ -208,16 +218,17 @@ def _admitted(context: Context, agent_id: str) -> None:
         address=link.address,
         version=hello.software,
         capabilities=frozenset(hello.capabilities),
-        total=Resources.of(info.resources),
+        total=operations.total_of(info, admission.snapshot),
         incarnation=hello.incarnation,
         registered_at=context.now,
         reregistered_at=None if is_new else context.now,
+        service=state.service.get(agent_id),
     )
     state.agents[agent_id] = agent
     state.agents_by_address[(agent.address, info.port)] = agent_id
     context.metrics.counters["master/slave_registrations" if is_new else "master/slave_reregistrations"] += 1
     context.allocator.add_agent(agent_id, agent.total, {}, info.attributes, info.hostname, domain_of(info))
-    agents.ping_later(context, agent)
+    unreachable.ping_later(context, agent)
     _connect(context, agent, link, hello)
     context.record(AgentAdded(agent_id), agent)
     if is_new:
@@ -227,7 +238,12 @@ def _admitted(context: Context, agent_id: str) -> None:
     else:
         sentence = None if was_recovered else "Unknown agent re-registered"
     snapshots.take_in(context, agent, admission.snapshot, sentence)
-    if agent.link is None:  # it ended meanwhile
+    operations.take_in(context, agent, admission.snapshot)
+    inverse_offers.set_unavailability(context, agent, maintenance.unavailability_of(state, agent.machine))
+    draining.connected(context, agent, hello.draining)
+    if maintenance.is_down(state, agent.machine):
+        maintenance.turn_away(context, agent)
+    elif agent.link is None:  # it ended meanwhile
         agents.disconnect(context, agent)
 
 
@@ -249,17 +265,21 @@ def _return(context: Context, agent: Agent, link: Link, hello: wire.Hello, messa
     context.timers.cancel((agents.REREGISTER, agent.agent_id))
     info = identified(hello.info, agent.agent_id)
     capabilities = frozenset(hello.capabilities)
-    if info != agent.info or capabilities != agent.capabilities:
-        _change(context, agent, info, capabilities)
+    total, again = operations.unfinished(context, agent, operations.total_of(info, message), message)
+    if info != agent.info or capabilities != agent.capabilities or total != agent.total:
+        _change(context, agent, info, capabilities, total)
     _connect(context, agent, link, hello)
     context.record(AgentUpdated(agent.agent_id, "re-registered"), agent)
     snapshots.take_in(context, agent, message, "Disconnected agent re-registered")
+    operations.take_in(context, agent, message, again)
     for (framework_id, task_id), kill_policy in agent.pending_kills.items():
         context.tell(agent, wire.Kill(framework_id=framework_id, task_id=task_id, kill_policy=kill_policy))
+    draining.connected(context, agent, hello.draining)
+    inverse_offers.look_at(context, agent)
 
 
-def _change(context: Context, agent: Agent, info: AgentInfo, capabilities: frozenset[str]) -> None:
-    """Its description changed: offers made under the old one are void."""
+def _change(context: Context, agent: Agent, info: AgentInfo, capabilities: frozenset[str], total: Resources) -> None:
+    """Its description or its resources changed: offers made under the old ones are void."""
     state = context.state
     offers.rescind_all(context, agent, "the agent's description changed")
     if info.port != agent.info.port:
@@ -267,7 +287,7 @@ def _change(context: Context, agent: Agent, info: AgentInfo, capabilities: froze
         state.agents_by_address[(agent.address, info.port)] = agent.agent_id
     agent.info = info
     agent.capabilities = capabilities
-    agent.total = Resources.of(info.resources)
+    agent.total = total
     agent.url = None
     context.allocator.update_agent(agent.agent_id, agent.total, info.attributes, info.hostname, domain_of(info))
 
@@ -278,7 +298,11 @@ def _connect(context: Context, agent: Agent, link: Link, hello: wire.Hello) -> N
     link.hello = None
     agent.link = link.name if link.name in context.links else None
     agent.pings_missed = 0
-    context.allocator.activate_agent(agent.agent_id)
+    unreachable.alive(context, agent.agent_id)
+    if agent.active:
+        context.allocator.activate_agent(agent.agent_id)
+    else:
+        context.allocator.deactivate_agent(agent.agent_id)
     context.tell(
         agent,
         wire.Welcome(

@@ -1,12 +1,14 @@
-"""Agents after their admission: pings, a lost link, being unreachable, leaving.
+"""Agents after their admission: a lost link, leaving, and what becomes of all that was on them.
 
     registered --link closes--> disconnected --new link--> registered
     registered, disconnected --pings unanswered, or not back in time--> unreachable --new link--> registered
-    registered, disconnected --leaves, or is replaced at its address--> removed
+    registered, disconnected --leaves, is replaced at its address, or its machine is taken down--> removed
+    any --an operator says so--> gone
 
-An agent whose membership changes in the registry is `leaving` until that is stored: it gets no offers, and whoever
-connects under its id is told to try again. What becomes of its tasks depends on the transition and on whether their
-framework is partition-aware (Mesos: states of an agent in the master).
+Being unreachable and being gone have modules of their own. An agent whose membership changes in the registry is
+`leaving` until that is stored: it gets no offers, and whoever connects under its id is told to try again. What becomes
+of its tasks depends on the transition and on whether their framework is partition-aware (Mesos: states of an agent in
+the master).
 """
 
 from __future__ import annotations
@@ -15,54 +17,17 @@ from collections.abc import Callable
 from copy import copy
 from functools import partial
 
-from tepui.master import messages, offers, tasks
-from tepui.master.context import PINGS, RECOVERY, Context, Link
+from tepui.master import inverse_offers, messages, offers, operations, tasks
+from tepui.master.context import Context, Link
 from tepui.master.records import AgentRemoved, AgentUpdated
 from tepui.master.registry import AgentRemoved as RemovedFromRegistry
-from tepui.master.registry import AgentUnreachable, Registry
 from tepui.master.state import Agent, Framework
 from tepui.model import link as wire
 from tepui.model.task_states import TERMINAL_STATES
-from tepui.model.v1.mesos import AgentID, ExecutorID, TaskState, TaskStatus
+from tepui.model.v1.mesos import AgentID, ExecutorID, OperationState, TaskState, TaskStatus
 
 REREGISTER = "agent reregistration"
 """The kind of timer of a disconnected agent."""
-
-UNREACHABLE_AGENTS_MAX = 102400
-"""The oldest unreachable or gone agents beyond this number are forgotten."""
-
-_PING = wire.Ping()
-
-
-# Being alive.
-
-
-def ping_later(context: Context, agent: Agent) -> None:
-    """The next ping of the agent is due after the interval."""
-    due = context.now + context.config.agent_ping_timeout_seconds
-    context.pings.append((due, agent))
-    if len(context.pings) == 1:
-        context.timers.set(PINGS, due)
-
-
-def ping_due(context: Context) -> None:
-    """Ping everyone whose time it is; who left too many pings unanswered is unreachable.
-
-    A disconnected agent cannot answer, so its pings count as unanswered too.
-    """
-    queue = context.pings
-    while queue and queue[0][0] <= context.now:
-        _, agent = queue.popleft()
-        if context.state.agents.get(agent.agent_id) is not agent or agent.leaving:
-            continue
-        if agent.pings_missed >= context.config.agent_pings_missed_max:
-            mark_unreachable(context, agent, "health check timed out")
-            continue
-        agent.pings_missed += 1
-        context.tell(agent, _PING)
-        ping_later(context, agent)
-    if queue:
-        context.timers.set(PINGS, queue[0][0])
 
 
 # Losing the link.
@@ -71,7 +36,11 @@ def ping_due(context: Context) -> None:
 def link_closed(context: Context, link: Link) -> None:
     """A link is gone. That of an agent which has a newer one means nothing."""
     agent = link.agent
-    if agent is not None and agent.link == link.name:
+    if agent is None or agent.link != link.name:
+        return
+    if agent.leaving:
+        agent.link = None
+    else:
         disconnect(context, agent)
 
 
@@ -81,20 +50,24 @@ def disconnect(context: Context, agent: Agent) -> None:
     context.timers.set((REREGISTER, agent.agent_id), context.now + context.config.agent_reregister_timeout_seconds)
     context.record(AgentUpdated(agent.agent_id, "disconnected"), agent)
     sentence = f"Agent {agent.info.hostname} disconnected"
-    for framework in _frameworks_on(context, agent):
+    for framework in frameworks_on(context, agent):
         if not framework.info.checkpoint:
-            lose_tasks(
-                context, framework, agent, lambda _: TaskState.TASK_LOST, _Reason.REASON_AGENT_DISCONNECTED, sentence
-            )
-            _lose_executors(context, framework, agent)
+            lose_tasks(context, framework, agent, TaskState.TASK_LOST, _Reason.REASON_AGENT_DISCONNECTED, sentence)
+            lose_executors(context, framework, agent)
 
 
 def _unplug(context: Context, agent: Agent) -> None:
     """No link, no offers; idempotent."""
     agent.link = None
-    offers.rescind_all(context, agent, "agent disconnected")
-    context.allocator.deactivate_agent(agent.agent_id)
+    take_out_of_service(context, agent, "agent disconnected")
     forget_frameworks(context, agent)
+
+
+def take_out_of_service(context: Context, agent: Agent, why: str) -> None:
+    """Offers of it end, and no new ones are made; idempotent."""
+    offers.rescind_all(context, agent, why)
+    inverse_offers.rescind_all(context, agent)
+    context.allocator.deactivate_agent(agent.agent_id)
 
 
 def forget_frameworks(context: Context, agent: Agent) -> None:
@@ -114,46 +87,6 @@ def introduce(context: Context, framework: Framework, agent: Agent) -> None:
         context.tell(agent, wire.FrameworkUpdate(framework=framework.info))
 
 
-def reregistration_due(context: Context, agent_id: str) -> None:
-    """A disconnected agent did not come back in time."""
-    agent = context.state.agents.get(agent_id)
-    if agent is not None and agent.link is None and not agent.leaving:
-        seconds = context.config.agent_reregister_timeout_seconds
-        mark_unreachable(context, agent, f"agent did not re-register within {seconds:g}secs after disconnecting")
-
-
-# After a failover of the master.
-
-
-def recover(context: Context, registry: Registry) -> None:
-    """A starting master knows who was admitted, and waits for them."""
-    context.state.recovered_agents.update(registry.admitted)
-    context.state.unreachable_agents.update(registry.unreachable)
-    if registry.admitted:
-        due = context.config.elected_time + context.config.agent_reregister_timeout_seconds
-        context.timers.set(RECOVERY, due)
-
-
-def recovery_due(context: Context) -> None:
-    """Who has not come back by now cannot be reached."""
-    for agent_id in list(context.state.recovered_agents):
-        if agent_id in context.admissions:
-            continue  # it is just coming back
-        since = context.now
-        context.store([AgentUnreachable(agent_id, since)], partial(_not_back, context, agent_id, since))
-
-
-def _not_back(context: Context, agent_id: str, since: float) -> None:
-    info = context.state.recovered_agents.pop(agent_id, None)
-    if info is None:
-        return
-    context.metrics.counters["master/recovery_slave_removals"] += 1
-    context.metrics.counters["master/slave_unreachable_completed"] += 1
-    note_unreachable(context, agent_id, since)
-    context.record(AgentRemoved(agent_id, "not back after the master's failover", unreachable=True))
-    tell_failure(context, info.id)
-
-
 # Leaving.
 
 
@@ -163,70 +96,55 @@ def unregister(context: Context, agent: Agent, _: wire.Unregister) -> None:
     remove(context, agent, "the agent unregistered", "unregistered")
 
 
-def mark_unreachable(context: Context, agent: Agent, why: str) -> None:
-    """Have it stored that the agent cannot be reached; then its tasks follow."""
-    context.metrics.counters["master/slave_unreachable_scheduled"] += 1
-    _begin_leaving(context, agent, why)
-    since = context.now
-    context.store([AgentUnreachable(agent.agent_id, since)], partial(_unreachable, context, agent, since, why))
+def remove(context: Context, agent: Agent, why: str, reason: str = "") -> None:
+    """Have it stored that the agent is no member any more; `reason` is how metrics call it, if they do."""
+    begin_leaving(context, agent)
+    drop_link(context, agent, why)
+    context.store([RemovedFromRegistry(agent.agent_id)], partial(removed, context, agent, why, reason))
 
 
-def remove(context: Context, agent: Agent, why: str, reason: str, then: Callable[[], None] | None = None) -> None:
-    """Have it stored that the agent is no member any more; `reason` is how metrics call it."""
-    _begin_leaving(context, agent, why)
-    context.store([RemovedFromRegistry(agent.agent_id)], partial(_removed, context, agent, why, reason, then))
-
-
-def _begin_leaving(context: Context, agent: Agent, why: str) -> None:
+def begin_leaving(context: Context, agent: Agent) -> None:
+    """The agent's end is to be stored. It keeps its link, over which it may have to be told why."""
     agent.leaving = True
+    take_out_of_service(context, agent, "agent leaving")
+    forget_frameworks(context, agent)
+    context.timers.cancel((REREGISTER, agent.agent_id))
+    context.removals.pop(agent.agent_id, None)
+
+
+def drop_link(context: Context, agent: Agent, why: str) -> None:
+    """Close its link, if it has one."""
     if agent.link is not None:
         context.close_link(agent.link, why)
-    _unplug(context, agent)
-    context.timers.cancel((REREGISTER, agent.agent_id))
+        agent.link = None
 
 
-def _unreachable(context: Context, agent: Agent, since: float, why: str) -> None:
-    context.metrics.counters["master/slave_unreachable_completed"] += 1
+def shut_down(context: Context, agent: Agent, why: str) -> None:
+    """Tell the agent to end everything and itself, and close its link."""
+    context.tell(agent, wire.Shutdown(why=why))
+    drop_link(context, agent, why)
+
+
+def removed(context: Context, agent: Agent, why: str, reason: str = "") -> None:
+    """The registry has forgotten the agent: what was on it is lost."""
     context.metrics.counters["master/slave_removals"] += 1
-    context.metrics.counters["master/slave_removals/reason_unhealthy"] += 1
-    for framework in _frameworks_on(context, agent):
-        lose_tasks(
-            context, framework, agent, _unreachable_state, _Reason.REASON_AGENT_REMOVED, why, unreachable_at=since
-        )
-        _lose_executors(context, framework, agent)
-    _drop(context, agent)
-    note_unreachable(context, agent.agent_id, since)
-    context.record(AgentRemoved(agent.agent_id, why, unreachable=True), agent)
-    tell_failure(context, agent.info.id)
-
-
-def note_unreachable(context: Context, agent_id: str, since: float) -> None:
-    """Remember since when the agent cannot be reached, for reconciliation."""
-    unreachable = context.state.unreachable_agents
-    unreachable[agent_id] = since
-    while len(unreachable) > UNREACHABLE_AGENTS_MAX:
-        unreachable.popitem(last=False)
-
-
-def _removed(context: Context, agent: Agent, why: str, reason: str, then: Callable[[], None] | None) -> None:
-    context.metrics.counters["master/slave_removals"] += 1
-    context.metrics.counters[f"master/slave_removals/reason_{reason}"] += 1
+    if reason:
+        context.metrics.counters[f"master/slave_removals/reason_{reason}"] += 1
     sentence = f"Agent {agent.info.hostname} removed: {why}"
-    for framework in _frameworks_on(context, agent):
-        lose_tasks(context, framework, agent, lambda _: TaskState.TASK_LOST, _Reason.REASON_AGENT_REMOVED, sentence)
-        _lose_executors(context, framework, agent)
-    _drop(context, agent)
+    lose_everything(context, agent, lambda _: (TaskState.TASK_LOST, _Reason.REASON_AGENT_REMOVED), sentence)
+    operations.lose(context, agent, OperationState.OPERATION_UNKNOWN, sentence)
+    drop(context, agent)
+    context.state.service.pop(agent.agent_id, None)
     context.record(AgentRemoved(agent.agent_id, why), agent)
     tell_failure(context, agent.info.id)
-    if then is not None:
-        then()
 
 
-def _drop(context: Context, agent: Agent) -> None:
+def drop(context: Context, agent: Agent) -> None:
     """Take the agent, which holds nothing any more, out of the state."""
     state = context.state
     context.allocator.remove_agent(agent.agent_id)
     del state.agents[agent.agent_id]
+    state.unavailable.pop(agent.agent_id, None)
     address = (agent.address, agent.info.port)
     if state.agents_by_address.get(address) == agent.agent_id:
         del state.agents_by_address[address]
@@ -244,21 +162,31 @@ def tell_failure(context: Context, agent_id: AgentID | None) -> None:
 _Reason = TaskStatus.Reason
 
 
-def _unreachable_state(framework: Framework) -> TaskState:
-    return TaskState.TASK_UNREACHABLE if framework.has("PARTITION_AWARE") else TaskState.TASK_LOST
+Fate = Callable[[Framework], tuple[TaskState, TaskStatus.Reason]]
+"""What the tasks of a framework become, and why."""
 
 
-def _frameworks_on(context: Context, agent: Agent) -> list[Framework]:
+def frameworks_on(context: Context, agent: Agent) -> list[Framework]:
     """The frameworks that have something on the agent."""
     names = dict.fromkeys((*agent.tasks, *agent.executors))
     return [context.state.frameworks[name] for name in names]
+
+
+def lose_everything(
+    context: Context, agent: Agent, fate: Fate, sentence: str, unreachable_at: float | None = None
+) -> None:
+    """All tasks and executors on the agent are lost, or out of reach since `unreachable_at`."""
+    for framework in frameworks_on(context, agent):
+        state, reason = fate(framework)
+        lose_tasks(context, framework, agent, state, reason, sentence, unreachable_at)
+        lose_executors(context, framework, agent)
 
 
 def lose_tasks(
     context: Context,
     framework: Framework,
     agent: Agent,
-    state_for: Callable[[Framework], TaskState],
+    state: TaskState,
     reason: TaskStatus.Reason,
     sentence: str,
     unreachable_at: float | None = None,
@@ -267,7 +195,6 @@ def lose_tasks(
 
     A task that has ended keeps its state; its scheduler is told only if it has not heard of the end.
     """
-    state = state_for(framework)
     for task in list(agent.tasks.get(framework.framework_id, {}).values()):
         if task.status_update_state in TERMINAL_STATES:
             tasks.forget(context, framework, task)
@@ -294,6 +221,6 @@ def lose_tasks(
         context.send(framework, messages.update(told))
 
 
-def _lose_executors(context: Context, framework: Framework, agent: Agent) -> None:
+def lose_executors(context: Context, framework: Framework, agent: Agent) -> None:
     for executor in list(agent.executors.get(framework.framework_id, {}).values()):
         tasks.remove_executor(context, framework, executor, None)

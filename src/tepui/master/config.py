@@ -34,6 +34,17 @@ class MasterConfig(msgspec.Struct, kw_only=True, frozen=True):
     agent_ping_timeout_seconds: float = 15.0
     agent_pings_missed_max: int = 5
     agent_reregister_timeout_seconds: float = 600.0
+    agent_removal_interval_seconds: float | None = None
+    """At most one agent in this time becomes unreachable by itself; None: no limit."""
+    recovery_agent_removal_limit: float = 1.0
+    """The master ends when a larger part of the agents that its registry knows does not come back."""
+    registry_gc_interval_seconds: float = 900.0
+    registry_max_agent_age_seconds: float = 14 * 86400.0
+    registry_max_agent_count: int = 102400
+    """Unreachable and gone agents that are older, or more, are forgotten."""
+    revocation: bool = False
+    """Tasks of frameworks above their guarantee end for those below theirs."""
+    revocation_grace_seconds: float = 10.0
     completed_frameworks_max: int = 50
     completed_tasks_per_framework_max: int = 1000
     unreachable_tasks_per_framework_max: int = 1000

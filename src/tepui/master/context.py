@@ -70,13 +70,17 @@ class Context:
         "allocator",
         "authorizer",
         "cause",
+        "changing",
         "config",
         "effects",
+        "emptied",
         "fold",
         "heartbeats",
         "ids",
+        "inverse_due",
         "links",
         "log",
+        "maintenance_changing",
         "master_id",
         "metrics",
         "next_agent",
@@ -86,6 +90,9 @@ class Context:
         "parser",
         "pending_stores",
         "pings",
+        "recovered_total",
+        "removal_not_before",
+        "removals",
         "state",
         "store_token",
         "timers",
@@ -114,6 +121,19 @@ class Context:
         """When each open stream gets its next heartbeat: all intervals are equal, so the order never changes."""
         self.pings: deque[tuple[float, Agent]] = deque()
         """When each agent gets its next ping, in order for the same reason."""
+        self.recovered_total = 0
+        """How many agents the registry knew when this master began."""
+        self.removals: dict[str, str] = {}
+        """Agents that shall become unreachable when the rate of removals allows it, and why, oldest first."""
+        self.removal_not_before = 0.0
+        self.changing: set[str] = set()
+        """Agents whose service or end an operator changed, while that is being stored."""
+        self.emptied: list[str] = []
+        """Agents out of service that lost their last task or operation in this event."""
+        self.maintenance_changing = False
+        """A change of the maintenance schedule or of machines is being stored."""
+        self.inverse_due: dict[str, None] = {}
+        """Agents whose frameworks may have to be asked to leave."""
         self.pending_stores: dict[int, Callable[[], None]] = {}
         """What waits for `Stored(token)`."""
         self.store_token = 0

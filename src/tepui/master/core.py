@@ -20,17 +20,24 @@ from tepui.master import (
     accept,
     admission,
     agents,
+    draining,
     extensions,
     frameworks,
     invariants,
+    inverse_offers,
+    maintenance,
     messages,
     offers,
+    operations,
     operator,
+    oversubscription,
+    pruning,
     quota,
     reconcile,
     stories,
     streams,
     tasks,
+    unreachable,
     weights,
 )
 from tepui.master.config import MasterConfig
@@ -44,6 +51,7 @@ from tepui.master.events import (
     OperatorCall,
     SchedulerCall,
     SchedulerSubscribe,
+    WhitelistRead,
 )
 from tepui.master.metrics import Metrics
 from tepui.master.records import Record
@@ -106,10 +114,12 @@ class MasterCore:
             Stored: _stored,
             Tick: self._tick,
             AllocationTook: self._allocation_took,
+            WhitelistRead: _whitelist_read,
         }
         weights.recover(self.context, registry)
         if registry is not None:
-            agents.recover(self.context, registry)
+            unreachable.recover(self.context, registry)
+            maintenance.recover(self.context, registry)
             quota.recover(self.context, registry)
 
     @property
@@ -124,6 +134,8 @@ class MasterCore:
         context.cause = type(event).__name__
         effects = context.effects = []
         self._handlers[type(event)](context, event)
+        if context.emptied:
+            draining.emptied(context)
         if self._allocate_at is None and self._allocator.has_work():
             self._allocate_at = max(now, self._allocate_not_before)
             self._wanted_at = now
@@ -157,20 +169,16 @@ class MasterCore:
 
     def _tick(self, context: Context, _: Tick) -> None:
         for kind, subject in context.timers.due(context.now):
-            if kind == HEARTBEATS[0]:
-                _beat(context)
-            elif kind == PINGS[0]:
-                agents.ping_due(context)
-            elif kind == OFFERS[0]:
-                offers.expire(context)
-            elif kind == RECOVERY[0]:
-                agents.recovery_due(context)
-            elif kind == frameworks.FAILOVER:
-                frameworks.failover_due(context, subject)
-            elif kind == agents.REREGISTER:
-                agents.reregistration_due(context, subject)
-        if context.now < self._allocate_not_before:
-            return
+            if subject:
+                _DUE_TO_ONE[kind](context, subject)
+            else:
+                _DUE_TO_ALL[kind](context)
+        if context.now >= self._allocate_not_before:
+            self._allocate(context)
+        if context.inverse_due:
+            inverse_offers.make(context)
+
+    def _allocate(self, context: Context) -> None:
         filters_end = self._allocator.next_deadline()
         due = self._allocate_at is not None and self._allocate_at <= context.now
         if due or self._allocator.has_work() or (filters_end is not None and filters_end <= context.now):
@@ -192,6 +200,10 @@ class MasterCore:
             self._allocate_at = max(self._allocate_at, self._allocate_not_before)
 
 
+def _looked_for(context: Context) -> None:
+    """The tick itself does what is wanted, after the allocation."""
+
+
 def _beat(context: Context) -> None:
     """Send the heartbeats that are due."""
     state = context.state
@@ -208,6 +220,26 @@ def _beat(context: Context) -> None:
         context.beat_later(session)
     if queue:
         context.timers.set(HEARTBEATS, queue[0][0])
+
+
+_DUE_TO_ALL: dict[str, Callable[[Context], None]] = {
+    HEARTBEATS[0]: _beat,
+    PINGS[0]: unreachable.ping_due,
+    OFFERS[0]: offers.expire,
+    RECOVERY[0]: unreachable.recovery_due,
+    unreachable.REMOVALS[0]: unreachable.removal_due,
+    pruning.PRUNING[0]: pruning.due,
+    inverse_offers.WANTED[0]: _looked_for,
+    inverse_offers.EXPIRY[0]: inverse_offers.expire,
+}
+"""What timers without a subject make happen."""
+
+_DUE_TO_ONE: dict[str, Callable[[Context, str], None]] = {
+    frameworks.FAILOVER: frameworks.failover_due,
+    agents.REREGISTER: unreachable.reregistration_due,
+    inverse_offers.FILTER: inverse_offers.filter_due,
+}
+"""The same of those with one: the id of a framework or agent, or both."""
 
 
 # Schedulers. `context` does what the call says; the answer has been given before.
@@ -259,6 +291,11 @@ def _refused_caller(framework: Framework, event: SchedulerCall) -> tuple[int, st
     return None
 
 
+def _request(context: Context, framework: Framework, call: scheduler.Call) -> None:
+    if call.request is not None:
+        frameworks.request(context, framework, call.request.requests)
+
+
 def _acknowledge(context: Context, framework: Framework, call: scheduler.Call) -> None:
     if call.acknowledge is not None:
         tasks.acknowledge(context, framework, call.acknowledge)
@@ -272,6 +309,18 @@ def _accept(context: Context, framework: Framework, call: scheduler.Call) -> Non
 def _decline(context: Context, framework: Framework, call: scheduler.Call) -> None:
     if call.decline is not None:
         offers.decline(context, framework, call.decline)
+
+
+def _accept_inverse(context: Context, framework: Framework, call: scheduler.Call) -> None:
+    told = call.accept_inverse_offers
+    if told is not None:
+        inverse_offers.answer(context, framework, told.inverse_offer_ids, inverse_offers.Answer.ACCEPT, told.filters)
+
+
+def _decline_inverse(context: Context, framework: Framework, call: scheduler.Call) -> None:
+    told = call.decline_inverse_offers
+    if told is not None:
+        inverse_offers.answer(context, framework, told.inverse_offer_ids, inverse_offers.Answer.DECLINE, told.filters)
 
 
 def _revive(context: Context, framework: Framework, call: scheduler.Call) -> None:
@@ -306,6 +355,11 @@ def _reconcile(context: Context, framework: Framework, call: scheduler.Call) -> 
         reconcile.tasks(context, framework, call.reconcile)
 
 
+def _acknowledge_operation(context: Context, framework: Framework, call: scheduler.Call) -> None:
+    if call.acknowledge_operation_status is not None:
+        operations.acknowledge(context, framework, call.acknowledge_operation_status)
+
+
 def _reconcile_operations(context: Context, framework: Framework, call: scheduler.Call) -> None:
     if call.reconcile_operations is not None:
         reconcile.operations(context, framework, call.reconcile_operations)
@@ -315,16 +369,19 @@ _ACTIONS: dict[scheduler.Call.Type, Callable[[Context, Framework, scheduler.Call
     _Call.ACKNOWLEDGE: _acknowledge,
     _Call.ACCEPT: _accept,
     _Call.DECLINE: _decline,
+    _Call.ACCEPT_INVERSE_OFFERS: _accept_inverse,
+    _Call.DECLINE_INVERSE_OFFERS: _decline_inverse,
     _Call.REVIVE: _revive,
     _Call.SUPPRESS: _suppress,
     _Call.TEARDOWN: _teardown,
     _Call.KILL: _kill,
     _Call.SHUTDOWN: _shutdown,
     _Call.MESSAGE: _message,
+    _Call.REQUEST: _request,
     _Call.RECONCILE: _reconcile,
+    _Call.ACKNOWLEDGE_OPERATION_STATUS: _acknowledge_operation,
     _Call.RECONCILE_OPERATIONS: _reconcile_operations,
 }
-"""REQUEST, answers to inverse offers and acknowledgements of operations are accepted and change nothing."""
 
 
 # Streams.
@@ -342,6 +399,10 @@ def _session_backlog(context: Context, event: SessionBacklog) -> None:
     framework_id = context.state.sessions.get(event.session)
     if framework_id is not None:
         frameworks.backlog(context, context.state.frameworks[framework_id], event.full)
+
+
+def _whitelist_read(context: Context, event: WhitelistRead) -> None:
+    context.allocator.set_whitelist(event.hosts)
 
 
 # Links and the store.
@@ -373,6 +434,8 @@ def _link_received(context: Context, event: LinkReceived) -> None:
             context.close_link(link.name, f"{type(message).__name__} before Hello")
         return
     agent.pings_missed = 0
+    if context.removals:
+        unreachable.alive(context, agent.agent_id)
     action = _FROM_AGENT.get(type(message))
     if action is not None:
         action(context, agent, message)
@@ -385,6 +448,8 @@ _FROM_AGENT: dict[type, Callable[..., None]] = {
     wire.StatusUpdate: tasks.update,
     wire.ExecutorMessage: tasks.executor_message,
     wire.ExecutorExited: tasks.executor_exited,
+    wire.OperationUpdate: operations.updated,
+    wire.Oversubscribed: oversubscription.oversubscribed,
     wire.Unregister: agents.unregister,
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tepui.model.shell import Event
+from tepui.model.shell import Effect, Event
 from tepui.model.v1 import master, scheduler
 
 
@@ -72,7 +72,19 @@ class LinkClosed(Event):
     why: str
 
 
+class WhitelistRead(Event):
+    """The operator's white list changed: only agents on these hosts are offered; None: all."""
+
+    hosts: frozenset[str] | None
+
+
 class AllocationTook(Event):
     """How long the last allocation run lasted, so that the core can space the next ones under load."""
 
     seconds: float
+
+
+class Stop(Effect):
+    """The master must end itself and be started again by an operator; `why` is a sentence for its log."""
+
+    why: str

@@ -95,13 +95,17 @@ def _task_to_kill(context: Context, arguments: Arguments) -> tuple[Framework, Ta
 
 
 def _agents(context: Context, _: Arguments) -> Object:
-    """Admitted agents, and those that cannot be reached with the time since when."""
+    """Admitted agents; those that are not back after a failover; unreachable and gone ones with the time since when."""
     objects = Objects()
     return {
         "agents": [_agent_object(agent, objects) for agent in context.state.agents.values()],
         "unreachable_agents": [
             {"id": agent_id, "since": since} for agent_id, since in context.state.unreachable_agents.items()
         ],
+        "recovered_agents": [
+            {"id": agent_id, "hostname": info.hostname} for agent_id, info in context.state.recovered_agents.items()
+        ],
+        "gone_agents": [{"id": agent_id, "since": since} for agent_id, since in context.state.gone_agents.items()],
     }
 
 
@@ -110,7 +114,9 @@ def _agent_object(agent: Agent, objects: Objects) -> Object:
         "id": agent.agent_id,
         "hostname": agent.info.hostname,
         "address": f"{agent.address}:{agent.info.port}",
-        "active": agent.connected,
+        "active": agent.active,
+        "connected": agent.connected,
+        "service": _service_word(agent),
         "version": agent.version,
         "registered_time": agent.registered_at,
         "reregistered_time": agent.reregistered_at,
@@ -123,6 +129,14 @@ def _agent_object(agent: Agent, objects: Objects) -> Object:
         ),
         "executors": sum(len(executors) for executors in agent.executors.values()),
     }
+
+
+def _service_word(agent: Agent) -> str:
+    """`in service`, `deactivated`, `draining` or `drained`."""
+    service = agent.service
+    if service is None:
+        return "in service"
+    return "deactivated" if service.drain is None else service.drain.state.value.lower()
 
 
 def _frameworks(context: Context, _: Arguments) -> Object:

@@ -17,7 +17,7 @@ from copy import copy
 
 from tepui.allocator import ConstraintError, Request, compile_constraints
 from tepui.allocator.constraints import Constraints
-from tepui.master import messages, offers, tasks
+from tepui.master import inverse_offers, messages, offers, operations, tasks
 from tepui.master.context import Context
 from tepui.master.events import SchedulerSubscribe
 from tepui.master.records import FrameworkAdded, FrameworkRemoved, FrameworkUpdated
@@ -220,6 +220,7 @@ def add(
         completed_tasks=deque(maxlen=context.config.completed_tasks_per_framework_max),
     )
     context.state.frameworks[framework_id] = framework
+    operations.adopt(context, framework)
     context.allocator.add_framework(
         framework_id,
         framework.roles,
@@ -258,6 +259,7 @@ def _reregister(
         context.close_stream(old)
         del context.state.sessions[old]
     offers.remove_all(context, framework, "framework failed over")
+    inverse_offers.forget_framework(context, framework)
     info = identified(info, framework.framework_id)
     if not framework.recovered:
         info.user, info.checkpoint = framework.info.user, framework.info.checkpoint
@@ -307,6 +309,7 @@ def _connect(context: Context, framework: Framework, session: str) -> None:
     context.send(framework, messages.HEARTBEAT)
     context.beat_later(session)
     context.allocator.activate_framework(framework.framework_id)
+    inverse_offers.look_for(context, framework)
 
 
 # The stream.
@@ -316,6 +319,7 @@ def stream_closed(context: Context, framework: Framework) -> None:
     """Its scheduler is gone: offers end, and it has its failover timeout to come back."""
     _unplug(context, framework)
     offers.remove_all(context, framework, "framework disconnected")
+    inverse_offers.forget_framework(context, framework)
     context.allocator.deactivate_framework(framework.framework_id)
     context.record(FrameworkUpdated(framework.framework_id, "disconnected"), framework)
     timeout_seconds = framework.info.failover_timeout
@@ -350,6 +354,7 @@ def backlog(context: Context, framework: Framework, full: bool) -> None:
         context.allocator.resume_framework(framework.framework_id)
         if framework.session is not None:
             _describe(context, framework)
+            inverse_offers.look_for(context, framework)
 
 
 # Calls.
@@ -416,6 +421,7 @@ def revive(context: Context, framework: Framework, roles: list[str]) -> None:
     if chosen:
         framework.suppressed_roles -= chosen
         context.allocator.revive(framework.framework_id, chosen)
+        inverse_offers.forget_filters(context, framework)
 
 
 def request(context: Context, framework: Framework, wishes: list[mesos.Request]) -> None:
@@ -452,6 +458,8 @@ def remove(context: Context, framework: Framework, why: str) -> None:
     framework.unregistered_at = context.now
     context.timers.cancel((FAILOVER, framework_id))
     offers.remove_all(context, framework, "framework removed")
+    inverse_offers.forget_framework(context, framework)
+    inverse_offers.forget_answers(context, framework)
     context.allocator.deactivate_framework(framework_id)
     for agent_id in sorted(framework.agents):
         agent = context.state.agents.get(agent_id)
@@ -460,6 +468,7 @@ def remove(context: Context, framework: Framework, why: str) -> None:
             agent.known_frameworks.discard(framework_id)
     framework.agents.clear()
     tasks.end_all(context, framework, why)
+    operations.framework_removed(context, framework)
     context.allocator.remove_framework(framework_id)
     state = context.state
     del state.frameworks[framework_id]

@@ -37,6 +37,7 @@ class AllocatorNumbers(Protocol):
     def total_quantities(self) -> Quantities: ...
     def allocated_quantities(self) -> Quantities: ...
     def filters_active(self) -> dict[str, int]: ...
+    def excluded_by_constraints(self, framework_id: str) -> dict[str, list[str]]: ...
     def dominant_shares(self) -> dict[str, float]: ...
 
 
@@ -77,8 +78,11 @@ def snapshot(reading: Reading) -> dict[str, float]:
 def _agents(state: State, into: dict[str, float]) -> None:
     agents = state.agents.values()
     connected = sum(agent.connected for agent in agents)
-    into["master/slaves_connected"] = into["master/slaves_active"] = float(connected)
-    into["master/slaves_disconnected"] = into["master/slaves_inactive"] = float(len(agents) - connected)
+    active = sum(agent.active for agent in agents)
+    into["master/slaves_connected"] = float(connected)
+    into["master/slaves_disconnected"] = float(len(agents) - connected)
+    into["master/slaves_active"] = float(active)
+    into["master/slaves_inactive"] = float(len(agents) - active)
     into["master/slaves_unreachable"] = float(len(state.unreachable_agents))
 
 

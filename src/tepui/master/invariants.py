@@ -2,6 +2,7 @@
 
 - Nothing is allocated twice: offered + used + free = total on each agent, and the allocator says the same.
 - Every task has one owner and one agent, and both list it; so do offers and executors.
+- An agent has as much as it was started with; only the sort changes. Operations are known to their agent and framework.
 - A task's resources are back exactly when it ended or cannot be reached.
 - A terminal state is kept until it is acknowledged; nothing that is over is among what is not.
 """
@@ -15,7 +16,7 @@ from tepui.master.records import Record
 from tepui.master.state import Agent, Framework
 from tepui.model.resources import Resources
 from tepui.model.task_states import TERMINAL_STATES
-from tepui.model.v1.mesos import TaskState
+from tepui.model.v1.mesos import MachineInfo, TaskState
 
 
 def check(context: Context) -> None:
@@ -40,10 +41,26 @@ def check(context: Context) -> None:
         assert link.agent is None or link.agent.link == name, "a link whose agent has another"
     for agent_id in (*state.unreachable_agents, *state.gone_agents, *state.recovered_agents):
         assert agent_id not in state.agents, f"agent {agent_id} is both a member and not"
+    for agent_id, service in state.service.items():
+        known = agent_id in state.agents or agent_id in state.recovered_agents or agent_id in state.unreachable_agents
+        assert known, f"agent {agent_id} is out of service and nowhere"
+        assert service.deactivated, "an entry that says nothing stays"
+    for offer_id, asked in state.inverse_offers.items():
+        assert state.frameworks[asked.framework_id].inverse_offers[offer_id] is asked, "an inverse offer without owner"
+        assert state.agents[asked.agent_id].inverse_offers[asked.framework_id] is asked, "an inverse offer about nobody"
+    assert sum(len(framework.inverse_offers) for framework in state.frameworks.values()) == len(state.inverse_offers)
+    assert list(state.unavailable) == [
+        agent_id for agent_id in state.unavailable if state.agents[agent_id].unavailability is not None
+    ], "an agent is listed as planned to be away and is not"
     for agent_id, names in state.stranded.items():
         assert names, "an empty entry stays"
         for framework_id, task_id in names:
             assert state.frameworks[framework_id].unreachable_tasks[task_id].agent_id == agent_id
+    for framework_id, operations in state.orphans.items():
+        assert operations, "an empty entry stays"
+        assert framework_id not in state.frameworks, f"an orphan of framework {framework_id}, which is here"
+        for uuid, operation in operations.items():
+            assert state.agents[operation.agent_id].operations[uuid] is operation
     context.allocator.check()
 
 
@@ -85,12 +102,23 @@ def check_agent(context: Context, agent: Agent) -> None:
     for offer in agent.offers.values():
         assert state.offers.get(offer.offer_id) is offer, "an offer that is over"
         offered = offered + offer.resources.unallocated()
+    _check_operations(context, agent)
     free = context.allocator.free(agent.agent_id)
-    held = used + offered
+    held = (used + offered).non_shared()  # shared volumes are free while they are used
     if agent.total.contains(held):
         assert held + free == agent.total, (
             f"{agent.agent_id}: {used} used, {offered} offered, {free} free of {agent.total}"
         )
+    for kind, _ in (used + offered).shared():
+        assert agent.link is None or kind.unallocated in dict(agent.total), f"{kind} is used and does not exist"
+    assert agent.service is state.service.get(agent.agent_id), "an agent does not know whether it is in service"
+    planned = state.machines.get(agent.machine)
+    if not agent.leaving:
+        assert agent.unavailability == (None if planned is None else planned.unavailability)
+        assert planned is None or planned.mode is not MachineInfo.Mode.DOWN, "an agent is on a machine that is down"
+    if not agent.active:
+        assert not agent.offers, "offers of an agent that is out of service"
+        assert not agent.inverse_offers, "inverse offers about an agent that is out of service"
     if agent.link is None or agent.leaving:
         assert not agent.offers, "offers of an agent that is away"
         assert not agent.known_frameworks, "an agent that is away knows frameworks"
@@ -100,6 +128,20 @@ def check_agent(context: Context, agent: Agent) -> None:
         known = state.frameworks.get(framework_id)
         assert known is not None, "an agent knows a framework that is over"
         assert agent.agent_id in known.agents, "an agent knows a framework that does not know it"
+
+
+def _check_operations(context: Context, agent: Agent) -> None:
+    """Operations change what sort of resources an agent has, never how much."""
+    given = Resources.of(agent.info.resources).quantities()
+    assert agent.total.quantities() == given, f"{agent.agent_id}: {agent.total} made of {agent.info.resources}"
+    for uuid, operation in agent.operations.items():
+        assert operation.uuid == uuid
+        assert operation.agent_id == agent.agent_id
+        framework = context.state.frameworks.get(operation.framework_id)
+        if framework is not None:
+            assert framework.operations[uuid] is operation, "an operation that its framework does not know"
+        elif operation.framework_id:
+            assert context.state.orphans[operation.framework_id][uuid] is operation, "an operation of nobody"
 
 
 def check_framework(context: Context, framework: Framework) -> None:
@@ -119,8 +161,15 @@ def check_framework(context: Context, framework: Framework) -> None:
     for task in framework.completed_tasks:
         assert task.released, f"completed task {task.task_id} holds resources"
         assert task.state in TERMINAL_STATES, f"completed task {task.task_id} is {task.state}"
+    for uuid, operation in framework.operations.items():
+        assert state.agents[operation.agent_id].operations[uuid] is operation, "an operation that its agent has not"
+    for operation_id, uuid in framework.operation_uuids.items():
+        known = framework.operations[uuid].info.id
+        assert known is not None, f"operation {operation_id} has no id"
+        assert known.value == operation_id, f"operation {operation_id} is called {known.value}"
     if framework.session is None:
         assert not framework.offers, "offers of a framework that is away"
+        assert not framework.inverse_offers, "inverse offers to a framework that is away"
     else:
         assert state.sessions[framework.session] == framework.framework_id
         assert not framework.recovered, "a recovered framework has a stream"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from tepui.master import maintenance
 from tepui.master.gauges import Reading, snapshot
 from tepui.master.state import Agent, Framework, Offer, State, Task
 from tepui.master.sums import RoleSums, offered, role_sums, used_by, used_on
@@ -91,10 +92,14 @@ def agent_object(agent: Agent, objects: Objects, used: Resources | None = None) 
         role: objects.resources(resources) for role, resources in total.reservations().items()
     }
     result["unreserved_resources"] = objects.resources(total.unreserved())
-    result["active"] = agent.connected
-    result["deactivated"] = False
+    service = agent.service
+    result["active"] = agent.active
+    result["deactivated"] = service is not None and service.deactivated
     result["version"] = agent.version
     result["capabilities"] = [capability.type for capability in capabilities(agent.capabilities)]
+    if service is not None and service.drain is not None:
+        result["drain_info"] = service.drain
+        result["estimated_drain_start_time_seconds"] = service.drain_started_at
     return result
 
 
@@ -207,7 +212,7 @@ def _offer_object(offer: Offer, objects: Objects) -> Object:
 def _state(reading: Reading, _: _Query) -> Object:
     config, state = reading.config, reading.state
     objects = Objects()
-    active = sum(agent.connected for agent in state.agents.values())
+    active = sum(agent.active for agent in state.agents.values())
     result = version_object(config.version, config.build)
     result |= {
         "start_time": config.start_time,
@@ -424,17 +429,13 @@ def _quota(reading: Reading, _: _Query) -> Object:
     return {"infos": status.infos, "configs": status.configs} if status.configs else {}
 
 
-def _nothing_set(_: Reading, __: _Query) -> Object:
-    return {}
-
-
 def _offer_constraints_debug(reading: Reading, _: _Query) -> Object:
-    """No agent is ever excluded, because constraints on offers are not evaluated yet."""
+    """By framework and role, the agents that the framework's own constraints keep from it."""
     return {
         "frameworks": {
             framework.framework_id: {
                 "suppressed_roles": sorted(framework.suppressed_roles),
-                "excluded_by_attribute_constraints": {role: [] for role in framework.roles},
+                "excluded_by_attribute_constraints": reading.allocator.excluded_by_constraints(framework.framework_id),
             }
             for framework in reading.state.frameworks.values()
         }
@@ -442,19 +443,45 @@ def _offer_constraints_debug(reading: Reading, _: _Query) -> Object:
 
 
 def _registry(reading: Reading, _: _Query) -> Object:
-    """What the master remembers beyond its own end: itself, and which agents are admitted, unreachable and gone."""
+    """What the master remembers beyond its own end: itself, agents, and what operators decided about machines."""
     state = reading.state
     admitted = [*state.recovered_agents.values(), *(agent.info for agent in state.agents.values())]
-    return {
+    result: Object = {
         "master": {"info": reading.config.info},
-        "slaves": {"slaves": [{"info": info} for info in admitted]},
+        "slaves": {"slaves": [_registered(state, info) for info in admitted]},
         "unreachable": {"slaves": _noted(state.unreachable_agents)},
         "gone": {"slaves": _noted(state.gone_agents)},
     }
+    if state.machines:
+        result["machines"] = {"machines": [{"info": machine} for machine in state.machines.values()]}
+    if state.schedule is not None:
+        result["schedules"] = [state.schedule]
+    return result
+
+
+def _registered(state: State, info: AgentInfo) -> Object:
+    result: Object = {"info": info}
+    service = None if info.id is None else state.service.get(info.id.value)
+    if service is not None:
+        result["deactivated"] = service.deactivated
+        if service.drain is not None:
+            result["drain_info"] = service.drain
+    return result
 
 
 def _noted(times: Mapping[str, float]) -> list[Object]:
     return [{"id": {"value": agent_id}, "timestamp": time_info(seconds)} for agent_id, seconds in times.items()]
+
+
+def _maintenance_schedule(reading: Reading, _: _Query) -> Object:
+    schedule = reading.state.schedule
+    return {"windows": schedule.windows} if schedule is not None and schedule.windows else {}
+
+
+def _maintenance_status(reading: Reading, _: _Query) -> Object:
+    status = maintenance.status(reading.state)
+    parts: Object = {"draining_machines": status.draining_machines, "down_machines": status.down_machines}
+    return {name: machines for name, machines in parts.items() if machines}
 
 
 _READ: dict[str, Callable[[Reading, _Query], object]] = {
@@ -468,8 +495,8 @@ _READ: dict[str, Callable[[Reading, _Query], object]] = {
     "version": _version,
     "weights": _weights,
     "quota": _quota,
-    "maintenance/schedule": _nothing_set,
-    "maintenance/status": _nothing_set,
+    "maintenance/schedule": _maintenance_schedule,
+    "maintenance/status": _maintenance_status,
     "metrics/snapshot": _metrics,
     "allocator/offer_constraints_debug": _offer_constraints_debug,
     "registrar(1)/registry": _registry,
@@ -480,8 +507,5 @@ _CHANGED_BY: dict[str, dict[str, str]] = {
     "unreserve": {"POST": "Unreserving resources by an operator"},
     "create-volumes": {"POST": "Creating volumes by an operator"},
     "destroy-volumes": {"POST": "Destroying volumes by an operator"},
-    "maintenance/schedule": {"POST": "Scheduling maintenance"},
-    "machine/down": {"POST": "Taking machines down for maintenance"},
-    "machine/up": {"POST": "Bringing machines up after maintenance"},
 }
 """Methods that would change something, and what that is."""

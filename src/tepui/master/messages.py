@@ -8,6 +8,7 @@ from tepui.model.v1.mesos import (
     AgentID,
     ExecutorID,
     FrameworkID,
+    InverseOffer,
     MasterInfo,
     Offer,
     OfferID,
@@ -49,6 +50,15 @@ def rescind(offer_id: str) -> Event:
     return Event(type=Type.RESCIND, rescind=Event.Rescind(offer_id=OfferID(value=offer_id)))
 
 
+def inverse_offers(batch: list[InverseOffer]) -> Event:
+    return Event(type=Type.INVERSE_OFFERS, inverse_offers=Event.InverseOffers(inverse_offers=batch))
+
+
+def rescind_inverse(offer_id: str) -> Event:
+    rescinded = Event.RescindInverseOffer(inverse_offer_id=OfferID(value=offer_id))
+    return Event(type=Type.RESCIND_INVERSE_OFFER, rescind_inverse_offer=rescinded)
+
+
 def update(status: TaskStatus) -> Event:
     return Event(type=_UPDATE, update=_Update(status=status))
 
@@ -69,14 +79,17 @@ def error(sentence: str) -> Event:
     return Event(type=Type.ERROR, error=Event.Error(message=sentence))
 
 
-def operation_status(operation_id: OperationID, state: OperationState, sentence: str | None = None) -> Event:
+def operation_status(
+    operation_id: OperationID, state: OperationState, sentence: str | None = None, agent_id: AgentID | None = None
+) -> Event:
     """An operation status that the master makes; it has no uuid and wants no acknowledgement."""
-    return Event(
-        type=Type.UPDATE_OPERATION_STATUS,
-        update_operation_status=Event.UpdateOperationStatus(
-            status=OperationStatus(operation_id=operation_id, state=state, message=sentence)
-        ),
+    return operation_update(
+        OperationStatus(operation_id=operation_id, state=state, message=sentence, agent_id=agent_id)
     )
+
+
+def operation_update(status: OperationStatus) -> Event:
+    return Event(type=Type.UPDATE_OPERATION_STATUS, update_operation_status=Event.UpdateOperationStatus(status=status))
 
 
 def status(

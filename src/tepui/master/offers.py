@@ -42,6 +42,8 @@ def make(context: Context, grants: Iterable[Grant]) -> None:
         state.offers[offer.offer_id] = framework.offers[offer.offer_id] = agent.offers[offer.offer_id] = offer
         context.record(OfferAdded(offer.offer_id, offer.framework_id, offer.agent_id), offer)
         batches.setdefault(grant.framework_id, []).append(message_of(offer, framework, agent))
+        if agent.unavailability is not None:
+            context.inverse_due[agent.agent_id] = None  # whoever holds offers is asked to leave, too
     for framework_id, batch in batches.items():
         framework = state.frameworks[framework_id]
         framework.metrics.offers_sent += len(batch)
@@ -71,6 +73,7 @@ def message_of(offer: Offer, framework: Framework, agent: Agent) -> mesos.Offer:
         resources=resources.messages(form),
         attributes=info.attributes,
         executor_ids=[ExecutorID(value=executor_id) for executor_id in executors] if executors else [],
+        unavailability=agent.unavailability,
         allocation_info=Resource.AllocationInfo(role=offer.role) if multi_role else None,
     )
 

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tepui.master import frameworks, legacy, quota, streams, views, weights
+from tepui.master import (
+    draining,
+    frameworks,
+    gone,
+    legacy,
+    maintenance,
+    operator_operations,
+    quota,
+    streams,
+    views,
+    weights,
+)
 from tepui.master.context import Context
 from tepui.master.events import LegacyCall, OperatorCall
 from tepui.master.state import Framework
 from tepui.model.v1.master import Call
 
 _Type = Call.Type
-
-_FEATURES: dict[Call.Type, str] = {
-    _Type.RESERVE_RESOURCES: "Dynamic reservation",
-    _Type.UNRESERVE_RESOURCES: "Dynamic reservation",
-    _Type.CREATE_VOLUMES: "Persistent volumes",
-    _Type.DESTROY_VOLUMES: "Persistent volumes",
-    _Type.GROW_VOLUME: "Persistent volumes",
-    _Type.SHRINK_VOLUME: "Persistent volumes",
-    _Type.UPDATE_MAINTENANCE_SCHEDULE: "Maintenance",
-    _Type.START_MAINTENANCE: "Maintenance",
-    _Type.STOP_MAINTENANCE: "Maintenance",
-    _Type.DRAIN_AGENT: "Draining agents",
-    _Type.DEACTIVATE_AGENT: "Deactivating agents",
-    _Type.REACTIVATE_AGENT: "Deactivating agents",
-    _Type.MARK_AGENT_GONE: "Marking agents gone",
-}
-"""Features that this version does not have."""
 
 
 def call(context: Context, event: OperatorCall) -> None:
@@ -50,8 +44,6 @@ def call(context: Context, event: OperatorCall) -> None:
     answer = views.answer(context, event.call)
     if answer is not None:
         context.answer(event.request, 200, answer)
-    elif kind is not None and kind in _FEATURES:
-        context.answer(event.request, 501, f"{_FEATURES[kind]} is not supported by this version.")
     else:
         context.answer(event.request, 501, "")
 
@@ -77,11 +69,63 @@ def _remove_quota(context: Context, event: OperatorCall) -> None:
         quota.remove(context, event.request, event.principal, event.call.remove_quota.role)
 
 
+def _update_maintenance_schedule(context: Context, event: OperatorCall) -> None:
+    wanted = event.call.update_maintenance_schedule
+    if wanted is not None:
+        maintenance.update_schedule(context, event.request, event.principal, wanted.schedule)
+
+
+def _start_maintenance(context: Context, event: OperatorCall) -> None:
+    if event.call.start_maintenance is not None:
+        maintenance.start(context, event.request, event.principal, event.call.start_maintenance.machines)
+
+
+def _stop_maintenance(context: Context, event: OperatorCall) -> None:
+    if event.call.stop_maintenance is not None:
+        maintenance.stop(context, event.request, event.principal, event.call.stop_maintenance.machines)
+
+
+def _drain_agent(context: Context, event: OperatorCall) -> None:
+    if event.call.drain_agent is not None:
+        draining.drain(context, event.request, event.principal, event.call.drain_agent)
+
+
+def _deactivate_agent(context: Context, event: OperatorCall) -> None:
+    wanted = event.call.deactivate_agent
+    if wanted is not None:
+        draining.deactivate(context, event.request, event.principal, wanted.agent_id.value)
+
+
+def _reactivate_agent(context: Context, event: OperatorCall) -> None:
+    wanted = event.call.reactivate_agent
+    if wanted is not None:
+        draining.reactivate(context, event.request, event.principal, wanted.agent_id.value)
+
+
+def _mark_agent_gone(context: Context, event: OperatorCall) -> None:
+    wanted = event.call.mark_agent_gone
+    if wanted is not None:
+        gone.mark(context, event.request, event.principal, wanted.agent_id.value)
+
+
 _CHANGES: dict[Call.Type, Callable[[Context, OperatorCall], None]] = {
     _Type.UPDATE_WEIGHTS: _update_weights,
     _Type.UPDATE_QUOTA: _update_quota,
     _Type.SET_QUOTA: _set_quota,
     _Type.REMOVE_QUOTA: _remove_quota,
+    _Type.UPDATE_MAINTENANCE_SCHEDULE: _update_maintenance_schedule,
+    _Type.START_MAINTENANCE: _start_maintenance,
+    _Type.STOP_MAINTENANCE: _stop_maintenance,
+    _Type.DRAIN_AGENT: _drain_agent,
+    _Type.DEACTIVATE_AGENT: _deactivate_agent,
+    _Type.REACTIVATE_AGENT: _reactivate_agent,
+    _Type.MARK_AGENT_GONE: _mark_agent_gone,
+    _Type.RESERVE_RESOURCES: operator_operations.call,
+    _Type.UNRESERVE_RESOURCES: operator_operations.call,
+    _Type.CREATE_VOLUMES: operator_operations.call,
+    _Type.DESTROY_VOLUMES: operator_operations.call,
+    _Type.GROW_VOLUME: operator_operations.call,
+    _Type.SHRINK_VOLUME: operator_operations.call,
 }
 """Calls whose members the shell has checked to be there."""
 

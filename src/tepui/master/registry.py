@@ -102,7 +102,7 @@ class Registry:
         self.weights: dict[str, float] = {}
         self.schedule: Schedule | None = None
         self.machines: dict[tuple[str, str], MachineInfo] = {}
-        """Those that are not simply up, by hostname and address."""
+        """Those that are not simply up, by hostname in lower case and address."""
         for record in records:
             self.apply(record)
 
@@ -136,7 +136,7 @@ class Registry:
             case MaintenanceScheduled(schedule):
                 self.schedule = schedule
             case MachineSet(machine):
-                name = (machine.id.hostname or "", machine.id.ip or "")
+                name = ((machine.id.hostname or "").lower(), machine.id.ip or "")
                 if machine.unavailability is None and machine.mode in (None, MachineInfo.Mode.UP):
                     self.machines.pop(name, None)
                 else:

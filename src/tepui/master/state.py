@@ -10,18 +10,26 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
 from tepui.master.metrics import FrameworkMetrics
+from tepui.master.registry import AgentService
+from tepui.model.link import Kill
+from tepui.model.quantities import Quantities
 from tepui.model.resources import Resources
+from tepui.model.v1.allocator import InverseOfferStatus
+from tepui.model.v1.maintenance import Schedule
 from tepui.model.v1.mesos import (
     URL,
     AgentInfo,
     ContainerStatus,
     ExecutorInfo,
     FrameworkInfo,
-    KillPolicy,
+    MachineInfo,
+    OperationStatus,
     TaskInfo,
     TaskState,
     TaskStatus,
+    Unavailability,
 )
+from tepui.model.v1.mesos import Offer as OfferMessage
 from tepui.model.v1.quota import QuotaConfig
 from tepui.model.v1.scheduler import OfferConstraints
 
@@ -80,6 +88,33 @@ class Offer:
 
 
 @dataclass(slots=True, eq=False)
+class Operation:
+    """One operation on an agent's resources, from its application here until nobody waits for its outcome."""
+
+    uuid: bytes
+    """What it is known by on the link."""
+    framework_id: str
+    """Empty for an operator's."""
+    agent_id: str
+    info: OfferMessage.Operation
+    """Its resources carry the role they were offered to."""
+    latest: OperationStatus
+    statuses: list[OperationStatus] = field(default_factory=list)
+    """The status of each state that the agent has told."""
+
+
+@dataclass(slots=True, eq=False)
+class InverseOffer:
+    """A request to a framework to leave an agent, until it answers or the request is withdrawn."""
+
+    offer_id: str
+    framework_id: str
+    agent_id: str
+    unavailability: Unavailability
+    made_at: float
+
+
+@dataclass(slots=True, eq=False)
 class Framework:
     """One framework, from its first SUBSCRIBE, or from an agent that tells of it, to its removal, then as history."""
 
@@ -102,6 +137,13 @@ class Framework:
     unreachable_tasks: OrderedDict[str, Task] = field(default_factory=OrderedDict)
     completed_tasks: deque[Task] = field(default_factory=deque)
     offers: dict[str, Offer] = field(default_factory=dict)
+    inverse_offers: dict[str, InverseOffer] = field(default_factory=dict)
+    inverse_filters: set[str] = field(default_factory=set)
+    """Agents about which it answered an inverse offer; the next one waits for a timer."""
+    operations: dict[bytes, Operation] = field(default_factory=dict)
+    """Those it may still hear of."""
+    operation_uuids: dict[str, bytes] = field(default_factory=dict)
+    """Of those with an id."""
     executors: dict[str, dict[str, Executor]] = field(default_factory=dict)
     """By agent id, then executor id."""
     metrics: FrameworkMetrics = field(default_factory=FrameworkMetrics)
@@ -140,9 +182,11 @@ class Agent:
     executors: dict[str, dict[str, Executor]] = field(default_factory=dict)
     """By framework id, then executor id."""
     offers: dict[str, Offer] = field(default_factory=dict)
+    operations: dict[bytes, Operation] = field(default_factory=dict)
+    """Those that are under way, or whose outcome waits to be acknowledged; oldest first."""
     known_frameworks: set[str] = field(default_factory=set)
     """Frameworks whose description went over the current link."""
-    pending_kills: dict[tuple[str, str], KillPolicy | None] = field(default_factory=dict)
+    pending_kills: dict[tuple[str, str], Kill] = field(default_factory=dict)
     """Kills asked for and not yet ended, by framework id and task id: repeated when the agent comes back."""
     url: URL | None = None
     """Where its own API is, as offers say it; made with the first one."""
@@ -150,11 +194,43 @@ class Agent:
     """The last one seen in an update; equal ones of later updates share it."""
     leaving: bool = False
     """Its removal or its being unreachable is being stored; nothing changes it back."""
+    service: AgentService | None = None
+    """What `State.service` says of it."""
+    unavailability: Unavailability | None = None
+    """When its machine is planned to be away."""
+    inverse_offers: dict[str, InverseOffer] = field(default_factory=dict)
+    """Outstanding ones, by framework id."""
+    inverse_statuses: dict[str, InverseOfferStatus] = field(default_factory=dict)
+    """The last answers to inverse offers, by framework id."""
 
     @property
     def connected(self) -> bool:
-        """Whether it has a link. No agent is deactivated, so it is active just as long."""
+        """Whether it has a link."""
         return self.link is not None
+
+    @property
+    def active(self) -> bool:
+        """Whether it may be offered: connected, in service, and not on its way out."""
+        return self.link is not None and self.service is None and not self.leaving
+
+    @property
+    def machine(self) -> MachineName:
+        """The machine it runs on, as maintenance names machines."""
+        return (self.info.hostname.lower(), self.address)
+
+
+MachineName = tuple[str, str]
+"""A machine in maintenance: its hostname in lower case, and its address."""
+
+
+@dataclass(slots=True, eq=False)
+class Revocation:
+    """Room that is being made on one agent for a framework below its guarantee."""
+
+    agent_id: str
+    demand: Quantities
+    until: float
+    """When it counts as over, whatever came of it."""
 
 
 @dataclass(slots=True)
@@ -170,8 +246,21 @@ class State:
     unreachable_agents: OrderedDict[str, float] = field(default_factory=OrderedDict)
     """When each became unreachable."""
     gone_agents: OrderedDict[str, float] = field(default_factory=OrderedDict)
+    """When each was marked gone."""
+    service: dict[str, AgentService] = field(default_factory=dict)
+    """Agents out of service, deactivated or draining: admitted, recovered and unreachable ones."""
+    schedule: Schedule | None = None
+    """The schedule of maintenance, None when there never was one."""
+    machines: dict[MachineName, MachineInfo] = field(default_factory=dict)
+    """Machines in maintenance: DRAINING or DOWN."""
+    unavailable: dict[str, None] = field(default_factory=dict)
+    """Admitted agents on machines in maintenance."""
+    inverse_offers: dict[str, InverseOffer] = field(default_factory=dict)
+    """Outstanding ones, oldest first."""
     offers: dict[str, Offer] = field(default_factory=dict)
     """Outstanding offers, oldest first."""
+    orphans: dict[str, dict[bytes, Operation]] = field(default_factory=dict)
+    """Operations on agents whose framework is over, or not known yet: by its id."""
     stranded: dict[str, dict[tuple[str, str], None]] = field(default_factory=dict)
     """The frameworks' unreachable tasks by their agent: framework and task ids."""
     agents_by_address: dict[tuple[str, int], str] = field(default_factory=dict)
@@ -188,3 +277,7 @@ class State:
     """By role; 1 for others."""
     unstored_weights: dict[str, float] = field(default_factory=dict)
     """Those of the flag while the registry has none."""
+    revocations: dict[tuple[str, str], Revocation] = field(default_factory=dict)
+    """What is under way, by the framework that it is for and its role."""
+    revocation_cursor: int = 0
+    """Where among the agents the next search begins."""

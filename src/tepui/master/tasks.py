@@ -240,6 +240,8 @@ def _detach(context: Context, framework: Framework, task: Task) -> None:
         of_framework.pop(task.task_id, None)
         if not of_framework:
             del agent.tasks[task.framework_id]
+            if agent.service is not None and not agent.tasks:
+                context.emptied.append(agent.agent_id)
 
 
 def shrink(task: Task) -> None:
@@ -371,9 +373,7 @@ def kill(context: Context, framework: Framework, call: scheduler.Call.Kill) -> N
     if call.agent_id is not None and call.agent_id.value != task.agent_id:
         return
     agent = context.state.agents[task.agent_id]
+    message = link.Kill(framework_id=task.framework_id, task_id=task.task_id, kill_policy=call.kill_policy)
     if task.state not in TERMINAL_STATES:
-        agent.pending_kills[(task.framework_id, task.task_id)] = call.kill_policy
-    context.tell(
-        agent,
-        link.Kill(framework_id=task.framework_id, task_id=task.task_id, kill_policy=call.kill_policy),
-    )
+        agent.pending_kills[(task.framework_id, task.task_id)] = message
+    context.tell(agent, message)

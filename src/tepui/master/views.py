@@ -1,22 +1,23 @@
 """What operators read through the v1 API: answers built from the master's records, which they never change.
 
 The builders of one task, agent, framework or executor serve the operator's event stream too. Only GET_LOGGING_LEVEL,
-LIST_FILES and READ_FILE are not here: the shell knows those. Operations and maintenance have no records yet, so
-that they read as Mesos shows them when nothing is set.
+LIST_FILES and READ_FILE are not here: the shell knows those. Operations have no records yet, so that they
+read as Mesos shows them when there are none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from tepui.master import maintenance
 from tepui.master.gauges import Reading, snapshot
 from tepui.master.offers import message_of
-from tepui.master.state import Agent, Executor, Framework, Offer, State, Task
+from tepui.master.state import Agent, Executor, Framework, Offer, Operation, State, Task
 from tepui.master.sums import offered, role_sums, used_by, used_on
 from tepui.model import operators
 from tepui.model.resources import ReservationForm, Resources
 from tepui.model.v1 import mesos
-from tepui.model.v1.maintenance import ClusterStatus, Schedule
+from tepui.model.v1.maintenance import Schedule
 from tepui.model.v1.master import Call, Response
 from tepui.model.v1.mesos import (
     FrameworkID,
@@ -59,10 +60,11 @@ def task_message(task: Task, framework_id: FrameworkID | None = None) -> mesos.T
 
 def agent_message(agent: Agent) -> Response.GetAgents.Agent:
     """An admitted agent, connected or not."""
+    service = agent.service
     return Response.GetAgents.Agent(
         agent_info=agent.info,
-        active=agent.connected,
-        deactivated=False,
+        active=agent.active,
+        deactivated=service is not None and service.deactivated,
         version=agent.version,
         pid=operators.agent_pid(agent.address, agent.info.port),
         registered_time=operators.time_info(agent.registered_at),
@@ -71,6 +73,8 @@ def agent_message(agent: Agent) -> Response.GetAgents.Agent:
         allocated_resources=_resources(used_on(agent)),
         offered_resources=_resources(offered(agent)),
         capabilities=operators.capabilities(agent.capabilities),
+        drain_info=None if service is None else service.drain,
+        estimated_drain_start_time=None if service is None else _time(service.drain_started_at),
     )
 
 
@@ -102,6 +106,19 @@ def offer_message(offer: Offer, framework: Framework, agent: Agent) -> mesos.Off
 
 def executor_message(executor: Executor) -> Response.GetExecutors.Executor:
     return Response.GetExecutors.Executor(executor_info=executor.info, agent_id=mesos.AgentID(value=executor.agent_id))
+
+
+def operation_message(operation: Operation) -> mesos.Operation:
+    """An operation that is under way, or whose outcome waits to be acknowledged."""
+    framework_id = operation.framework_id
+    return mesos.Operation(
+        framework_id=FrameworkID(value=framework_id) if framework_id else None,
+        agent_id=mesos.AgentID(value=operation.agent_id),
+        info=operation.info,
+        latest_status=operation.latest,
+        statuses=operation.statuses,
+        uuid=mesos.UUID(value=operation.uuid),
+    )
 
 
 def _time(seconds: float | None) -> TimeInfo | None:
@@ -252,8 +269,9 @@ def _master(reading: Reading) -> Response:
     )
 
 
-def _operations(_: Reading) -> Response:
-    return Response(type=Answer.GET_OPERATIONS, get_operations=Response.GetOperations())
+def _operations(reading: Reading) -> Response:
+    found = [operation_message(each) for agent in reading.state.agents.values() for each in agent.operations.values()]
+    return Response(type=Answer.GET_OPERATIONS, get_operations=Response.GetOperations(operations=found))
 
 
 def _quota(reading: Reading) -> Response:
@@ -275,17 +293,17 @@ def quota_status(state: State) -> QuotaStatus:
     return QuotaStatus(infos=infos, configs=configs)
 
 
-def _maintenance_status(_: Reading) -> Response:
+def _maintenance_status(reading: Reading) -> Response:
     return Response(
         type=Answer.GET_MAINTENANCE_STATUS,
-        get_maintenance_status=Response.GetMaintenanceStatus(status=ClusterStatus()),
+        get_maintenance_status=Response.GetMaintenanceStatus(status=maintenance.status(reading.state)),
     )
 
 
-def _maintenance_schedule(_: Reading) -> Response:
+def _maintenance_schedule(reading: Reading) -> Response:
     return Response(
         type=Answer.GET_MAINTENANCE_SCHEDULE,
-        get_maintenance_schedule=Response.GetMaintenanceSchedule(schedule=Schedule()),
+        get_maintenance_schedule=Response.GetMaintenanceSchedule(schedule=reading.state.schedule or Schedule()),
     )
 
 

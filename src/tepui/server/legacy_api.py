@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 from tepui.master.events import LegacyCall, OperatorCall
 from tepui.model.shell import Event
+from tepui.model.v1.maintenance import Schedule
 from tepui.model.v1.master import Call
-from tepui.model.v1.mesos import WeightInfo
+from tepui.model.v1.mesos import MachineID, WeightInfo
 from tepui.model.v1.quota import QuotaRequest
 from tepui.server.endpoints import Handler, read_form, read_query
 from tepui.server.exchange import Exchange
@@ -126,6 +127,46 @@ def _weights_call(request: HotRequest) -> Call | None:
     return Call(type=Call.Type.UPDATE_WEIGHTS, update_weights=Call.UpdateWeights(weight_infos=infos))
 
 
+def _schedule_call(request: HotRequest) -> Call | None:
+    """`POST /maintenance/schedule`; None after answering that the body is no schedule."""
+    try:
+        value = parse_json(request.body)
+        if not isinstance(value, dict):
+            raise DecodeError("Unexpected JSON type parsed")
+        schedule = convert_json(Schedule, value)
+    except DecodeError as error:
+        request.answer_text(400, str(error))
+        return None
+    update = Call.UpdateMaintenanceSchedule(schedule=schedule)
+    return Call(type=Call.Type.UPDATE_MAINTENANCE_SCHEDULE, update_maintenance_schedule=update)
+
+
+def _machines(request: HotRequest) -> list[MachineID] | None:
+    """The machines of a request; None after answering that the body is no list of them."""
+    try:
+        value = parse_json(request.body)
+        if not isinstance(value, list):
+            raise DecodeError("Unexpected JSON type parsed")
+        return [convert_json(MachineID, entry) for entry in value]
+    except DecodeError as error:
+        request.answer_text(400, str(error))
+        return None
+
+
+def _down_call(request: HotRequest) -> Call | None:
+    machines = _machines(request)
+    if machines is None:
+        return None
+    return Call(type=Call.Type.START_MAINTENANCE, start_maintenance=Call.StartMaintenance(machines=machines))
+
+
+def _up_call(request: HotRequest) -> Call | None:
+    machines = _machines(request)
+    if machines is None:
+        return None
+    return Call(type=Call.Type.STOP_MAINTENANCE, stop_maintenance=Call.StopMaintenance(machines=machines))
+
+
 def _quoted(request: HotRequest) -> str:
     return request.body[: 4 * BODY_CHARACTERS_MAX].decode("utf-8", "replace")[:BODY_CHARACTERS_MAX]
 
@@ -133,4 +174,7 @@ def _quoted(request: HotRequest) -> str:
 _CALLS: dict[tuple[str, str], Callable[[HotRequest], Call | None]] = {
     ("POST", "quota"): _quota_call,
     ("PUT", "weights"): _weights_call,
+    ("POST", "maintenance/schedule"): _schedule_call,
+    ("POST", "machine/down"): _down_call,
+    ("POST", "machine/up"): _up_call,
 }

@@ -14,9 +14,10 @@ import msgspec
 from aiohttp import web
 
 from tepui import __version__
+from tepui.allocator import RegexLimits
 from tepui.master.config import MasterConfig
 from tepui.master.core import MasterCore
-from tepui.master.events import AllocationTook, LinkClosed, LinkOpened, LinkReceived
+from tepui.master.events import AllocationTook, LinkClosed, LinkOpened, LinkReceived, Stop, WhitelistRead
 from tepui.master.records import (
     AgentAdded,
     AgentRemoved,
@@ -52,6 +53,7 @@ from tepui.server.registry import check_registry_flags, local_backend, registry_
 from tepui.server.scheduler_api import SchedulerApi
 from tepui.server.signals import wait_for_signal
 from tepui.server.standby import Standby
+from tepui.server.whitelist import Whitelist
 from tepui.storage.registry import Backend, RegistryError, RegistryStore
 from tepui.transport.http import HttpServer, text
 from tepui.transport.link import LINK_PATH, LinkServer
@@ -86,6 +88,7 @@ def master_config(flags: Flags, port: int, now: float) -> MasterConfig:
     )
     roles, weights = flags.value("roles"), flags.value("weights")
     offer_timeout = flags.value("offer_timeout")
+    interval, limit = flags.value("agent_removal_rate_limit"), flags.value("recovery_agent_removal_limit")
     return MasterConfig(
         info=info,
         version=MESOS_VERSION,
@@ -96,11 +99,19 @@ def master_config(flags: Flags, port: int, now: float) -> MasterConfig:
         build=build_facts(__version__),
         roles=roles if isinstance(roles, frozenset) else None,
         weights=weights if isinstance(weights, dict) else {},
+        regex_limits=RegexLimits(
+            flags.number("offer_constraints_re2_max_mem"), flags.number("offer_constraints_re2_max_program_size")
+        ),
         root_submissions=flags.switch("root_submissions"),
         offer_timeout_seconds=offer_timeout if isinstance(offer_timeout, float) else None,
         agent_ping_timeout_seconds=flags.seconds("agent_ping_timeout"),
         agent_pings_missed_max=flags.number("max_agent_ping_timeouts"),
         agent_reregister_timeout_seconds=flags.seconds("agent_reregister_timeout"),
+        agent_removal_interval_seconds=interval if isinstance(interval, float) else None,
+        recovery_agent_removal_limit=limit if isinstance(limit, float) else 1.0,
+        registry_gc_interval_seconds=flags.seconds("registry_gc_interval"),
+        registry_max_agent_age_seconds=flags.seconds("registry_max_agent_age"),
+        registry_max_agent_count=flags.number("registry_max_agent_count"),
         completed_frameworks_max=flags.number("max_completed_frameworks"),
         completed_tasks_per_framework_max=flags.number("max_completed_tasks_per_framework"),
         unreachable_tasks_per_framework_max=flags.number("max_unreachable_tasks_per_framework"),
@@ -121,6 +132,8 @@ class MasterServer(Server):
         self._election: Election | None = None
         self._ending: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._ended = False
+        hosts = flags.text("whitelist")
+        self._whitelist = None if hosts is None else Whitelist(Path(hosts), lambda hosts: post(WhitelistRead(hosts)))
         self._agents = LinkServer(
             on_open=lambda link, address: post(LinkOpened(link, address)),
             on_messages=lambda link, messages: self._turn.post_all([LinkReceived(link, one) for one in messages]),
@@ -148,6 +161,7 @@ class MasterServer(Server):
         standby = self._standby.routes(self._routes)
         self._connect(HttpServer(standby, self._cold, flusher=self._flusher, pipelined=calls), self._agents)
         self._appliers[Store] = self._store
+        self._appliers[Stop] = lambda effect: self._end(effect.why)
 
     async def start(self) -> int:
         """Listen and begin; returns the port. Without --zk this master leads when this returns.
@@ -194,6 +208,8 @@ class MasterServer(Server):
         core.metrics.register_gauge("registrar/registry_size_bytes", lambda: registry.size_bytes)
         core.metrics.timers["registrar/state_fetch"].add((now - begun) * 1000, now)
         self._begin(core, core.metrics)
+        if self._whitelist is not None:
+            self._whitelist.start()
         self._standby.lead_by(config.info)
         self._standby.recovering = False
         self._http.serve(self._routes, self._calls)
@@ -217,6 +233,8 @@ class MasterServer(Server):
         return await self._ending
 
     async def stop(self) -> None:
+        if self._whitelist is not None:
+            self._whitelist.stop()
         if self._election is not None:
             await self._election.stop()
         await super().stop()

@@ -25,6 +25,7 @@ import msgspec
 
 from tepui.agent.journal import (
     AgentAdmitted,
+    DrainSet,
     FrameworkForgotten,
     FrameworkKnown,
     OperationForgotten,
@@ -278,6 +279,8 @@ class Journal:
                 name = "resources"
             case OperationHeld(operation_uuid=uuid) | OperationForgotten(operation_uuid=uuid):
                 name = f"operation {uuid.hex()}"
+            case DrainSet():
+                name = "drain"
             case VolumeDoomed(trash=trash) | VolumeForgotten(trash=trash):
                 name = f"volume {trash}"
             case _:
@@ -286,6 +289,8 @@ class Journal:
         if earlier is not None:
             self._drop([earlier])
         if isinstance(record, FrameworkForgotten | RunEnded | OperationForgotten | VolumeForgotten):
+            return False
+        if isinstance(record, DrainSet) and record.config is None:
             return False
         self._singles[name] = serial
         return True
