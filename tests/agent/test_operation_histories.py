@@ -172,8 +172,14 @@ class Agent(RuleBasedStateMachine):
         name, self.link, self.welcomed = self.link, None, False
         self.say(LinkDown(name, "gone"))
 
-    @rule(one=st.sampled_from(OPERATIONS), feedback=st.booleans(), again=st.booleans(), ends=st.booleans())
-    def operate(self, one: tuple[str, ...], feedback: bool, again: bool, ends: bool) -> None:
+    @rule(
+        one=st.sampled_from(OPERATIONS),
+        feedback=st.booleans(),
+        again=st.booleans(),
+        ends=st.booleans(),
+        crashes=st.booleans(),
+    )
+    def operate(self, one: tuple[str, ...], feedback: bool, again: bool, ends: bool, crashes: bool) -> None:
         if not self.welcomed:
             self.connect(True)
         name = self.next("o")
@@ -185,6 +191,9 @@ class Agent(RuleBasedStateMachine):
                 self.receive(message)
         while ends and (self.unstored or self.coming):
             self.go_on()
+        self.volumes_are_used()
+        if crashes:
+            self.crash(again)
 
     def go_on(self) -> None:
         """The next thing that the shell has to do."""
