@@ -130,7 +130,7 @@ def chart(view: View, columns: int) -> Iterator[Text]:
     shown.append(_stack(view.shares.now))
     for top in range(CPUS - 1, 0, -2):
         label = f"{top + 1:>4} " if (top + 1) % (CPUS // 2) == 0 else "     "
-        line = Text(label, style="dim")
+        line = Text().append(label, style="dim")
         for style, cells in groupby(f"{stack[top - 1]} on {stack[top]}" for stack in shown):
             line.append("▄" * len(list(cells)), style=style)
         yield line
