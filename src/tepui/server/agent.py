@@ -22,16 +22,23 @@ from tepui.agent.events import (
     LinkDown,
     LinkReceived,
     LinkUp,
+    LinkVolumes,
+    MakeVolumes,
     Reconnect,
+    RemoveVolumes,
     RunExited,
     RunFailed,
     RunStarted,
     StartRun,
     Stop,
+    UnlinkVolumes,
 )
+from tepui.agent.journal import JournalRecord, OperationForgotten
 from tepui.containers import client as supervisor
 from tepui.containers import events as supervised
 from tepui.containers.sandbox import SandboxError, create_nested_sandbox, create_sandbox, sandbox_path
+from tepui.containers.volumes import VolumeError
+from tepui.model.resources import ResourceError
 from tepui.model.shell import Event, Store, Stored
 from tepui.model.v1.mesos import AgentInfo, ResourceStatistics
 from tepui.server.agent_operator_api import AgentOperatorApi
@@ -45,10 +52,12 @@ from tepui.server.flags import FlagError, Flags
 from tepui.server.log import set_up_logging
 from tepui.server.master_address import MasterLocator, master_addresses
 from tepui.server.network import advertised
+from tepui.server.oversubscription import Oversubscription
 from tepui.server.record_requests import refused_records
 from tepui.server.signals import wait_for_signal
 from tepui.server.statistics import RunStatistics
 from tepui.server.system import detected_resources
+from tepui.server.volumes import Volumes, check_disks
 from tepui.server.work_dir import WorkDirLock
 from tepui.storage.journal import Journal, JournalError
 from tepui.transport.hot import HotRequest
@@ -82,6 +91,7 @@ def agent_info(flags: Flags, hostname: str, port: int, work_dir: str) -> AgentIn
         resources = given + parse_resources(detected, default_role)
     except TextError as error:
         raise FlagError(f"--resources {error}.") from None
+    check_disks(resources)
     try:
         attributes = parse_attributes(flags.text("attributes") or "")
     except TextError as error:
@@ -133,6 +143,10 @@ class AgentServer(Server):
         self._tokens: list[int] = []
         self._stopping: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._journal = Journal(work_dir / "meta" / "journal.sqlite")
+        self._durable = Journal(work_dir / "meta" / "resources.sqlite", synced=True)
+        self._unsynced: list[msgspec.Struct] = []
+        self._volumes = Volumes(work_dir, self._turn.post, self._break)
+        self._oversubscription = Oversubscription(flags, self._turn.post)
         self._broken = False
         self._told = 0
         """The number of the last change that the log told."""
@@ -155,6 +169,10 @@ class AgentServer(Server):
         self._appliers |= {
             Store: self._store,
             StartRun: self._start_run,
+            MakeVolumes: self._volumes.make,
+            RemoveVolumes: self._volumes.remove,
+            LinkVolumes: self._volumes.link_later,
+            UnlinkVolumes: self._volumes.unlink,
             KillRun: self._kill_run,
             ForgetRun: self._forget_run,
             Reconnect: self._reconnect,
@@ -184,18 +202,27 @@ class AgentServer(Server):
         config = agent_config(self._flags, port, str(self._work_dir), self._clock.now())
         identity = self._journal.identity()
         self._journal.forget_work()
-        self._core = AgentCore(
-            config,
-            Random(SystemRandom().getrandbits(128)),
-            agent_id="" if identity is None else identity.agent_id,
-            epoch=0 if identity is None else identity.epoch,
-        )
+        try:
+            self._core = AgentCore(
+                config,
+                Random(SystemRandom().getrandbits(128)),
+                agent_id="" if identity is None else identity.agent_id,
+                epoch=0 if identity is None else identity.epoch,
+                durable=self._durable.recovered(),
+            )
+        except ResourceError as error:
+            raise StartError(
+                f"What is reserved on this agent does not fit its resources: {error}. Give it --resources that hold "
+                f"all that was reserved, or move {self._durable.path} away to give the reservations and volumes up."
+            ) from None
+        self._volumes.recover(self._core.records)
         self._begin(self._core, self._core.metrics)
         try:
             await self._supervisor.open()
         except supervisor.SupervisorError as error:
             raise StartError(f"The supervisor cannot be started: {error}.") from None
         self._turn.start()
+        self._oversubscription.start()
         self._masters.start()
         self._link.start()
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._leave)
@@ -214,10 +241,16 @@ class AgentServer(Server):
     async def stop(self) -> None:
         await self._masters.stop()
         await super().stop()
+        self._oversubscription.stop()
         self._supervisor.close()
         if self._leaving:
+            # Reservations and volumes stay with the work folder, whatever agent it serves next.
             self._journal.forget_everything()
+            held = [] if self._core is None else self._core.records.operations
+            if held:
+                self._durable.commit([OperationForgotten(uuid) for uuid in held])
         self._journal.close()
+        self._durable.close()
 
     # The loop.
 
@@ -245,20 +278,24 @@ class AgentServer(Server):
         """Write what is to be stored, in one transaction; what waited for it goes on in the same turn."""
         if not self._tokens:
             return []
-        tokens, records = self._tokens, self._unstored
-        self._tokens, self._unstored = [], []
+        tokens, records, durable = self._tokens, self._unstored, self._unsynced
+        self._tokens, self._unstored, self._unsynced = [], [], []
         try:
-            self._journal.commit(records)
+            if records:
+                self._journal.commit(records)
+            if durable:
+                self._durable.commit(durable)
         except JournalError as error:
             # What cannot be stored must not be promised: nothing goes on from here.
-            self._broken = True
-            self._end(str(error))
+            self._break(str(error))
             return []
         return [Stored(tokens[-1])]
 
     def _store(self, effect: Store) -> None:
         self._tokens.append(effect.token)
-        self._unstored.extend(effect.records)
+        first = effect.records[0]
+        durable = isinstance(first, JournalRecord) and first.durable
+        (self._unsynced if durable else self._unstored).extend(effect.records)
 
     # The link.
 
@@ -280,6 +317,11 @@ class AgentServer(Server):
     def _stop(self, effect: Stop) -> None:
         self._end(effect.why)
 
+    def _break(self, why: str) -> None:
+        """Go on with nothing, and end."""
+        self._broken = True
+        self._end(why)
+
     def _end(self, why: str) -> None:
         if not self._stopping.done():
             self._stopping.set_result(why)
@@ -291,7 +333,8 @@ class AgentServer(Server):
         assert core is not None
         try:
             directory = self._sandbox(effect, core.agent_id)
-        except SandboxError as error:
+            self._volumes.link(directory, effect.volumes, effect.user)
+        except (SandboxError, VolumeError) as error:
             self._turn.post(RunFailed(effect.run, str(error)))
             return
         self._supervisor.start(
@@ -314,6 +357,7 @@ class AgentServer(Server):
             owner = effect.parent_user if effect.parent else effect.user
             create_sandbox(self._work_dir, agent_id, effect.framework_id, effect.executor_id, container, user=owner)
             latest = f"/frameworks/{effect.framework_id}/executors/{effect.executor_id}/runs/latest"
+            self._volumes.link(path, effect.parent_volumes, owner)
             self._show(container, str(path), (str(path), str(path.parent / "latest"), latest))
         if not effect.parent:
             return path
