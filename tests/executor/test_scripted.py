@@ -9,32 +9,21 @@ import pytest
 
 from tepui.executor import Environment, Executor, Launch, Settings, Shutdown, TaskInfo, TaskRunner, TaskState, run
 from tepui.model.v1.executor import Call, Event
-from tepui.model.v1.mesos import AgentID, AgentInfo, ExecutorID, ExecutorInfo, FrameworkInfo, TaskID
-from tests.scheduler.scripted import ACCEPTED, CUT, TEST_SECONDS_MAX, ScriptedStream, ScriptedTransport
+from tepui.testing import ACCEPTED, CUT, TEST_SECONDS_MAX, ExecutorTransport, ScriptedStream, executor_events
 
-SUBSCRIBED = Event(
-    type=Event.Type.SUBSCRIBED,
-    subscribed=Event.Subscribed(
-        executor_info=ExecutorInfo(executor_id=ExecutorID(value="e")),
-        framework_info=FrameworkInfo(user="u", name="n"),
-        agent_info=AgentInfo(hostname="h"),
-    ),
-)
-SHUTDOWN = Event(type=Event.Type.SHUTDOWN)
+SUBSCRIBED = executor_events.subscribed()
+SHUTDOWN = executor_events.shutdown()
 
 
 def launch(task_id: str) -> Event:
-    task = TaskInfo(name="t", task_id=TaskID(value=task_id), agent_id=AgentID(value="a"))
-    return Event(type=Event.Type.LAUNCH, launch=Event.Launch(task=task))
+    return executor_events.launch(executor_events.task(task_id))
 
 
 def acknowledge(stream: ScriptedStream, update: Call.Update) -> None:
-    assert update.status.uuid is not None
-    acknowledged = Event.Acknowledged(task_id=update.status.task_id, uuid=update.status.uuid)
-    stream.send(Event(type=Event.Type.ACKNOWLEDGED, acknowledged=acknowledged))
+    stream.send(executor_events.acknowledge(update.status))
 
 
-def make(transport: ScriptedTransport[Call], *, checkpoint: bool = True) -> Executor:
+def make(transport: ExecutorTransport, *, checkpoint: bool = True) -> Executor:
     settings = Settings(checkpoint=checkpoint, backoff_seconds_max=0.002, shutdown_grace_seconds=0.05)
     environment = Environment("f", "e", "a:1", settings, token="secret")
     return Executor(environment, transport=transport, random=Random(0))
@@ -58,7 +47,7 @@ def test_an_agent_that_comes_back_is_told_everything(is_cut: bool) -> None:
     """Tasks run on meanwhile; updates that failed or were not acknowledged come with the next subscription."""
 
     async def main() -> None:
-        transport = ScriptedTransport(Call)
+        transport = ExecutorTransport()
         transport.answer = lambda _: CUT if is_cut else ACCEPTED
         executor = make(transport)
         running = asyncio.create_task(run(Runner(), executor))
@@ -81,7 +70,7 @@ def test_an_agent_that_comes_back_is_told_everything(is_cut: bool) -> None:
             second.send(SUBSCRIBED)
             for update in subscribe.unacknowledged_updates:
                 acknowledge(second, update)
-            second.send(Event(type=Event.Type.KILL, kill=Event.Kill(task_id=TaskID(value="long"))))
+            second.send(executor_events.kill("long"))
             await transport.wait(lambda: ("long", "TASK_KILLED") in states(transport.calls))
             executor.stop()
             killed = transport.calls[-1].update
@@ -96,7 +85,7 @@ def test_an_agent_that_comes_back_is_told_everything(is_cut: bool) -> None:
 
 def test_a_lost_agent_without_checkpointing_is_the_end() -> None:
     async def main() -> None:
-        transport = ScriptedTransport(Call)
+        transport = ExecutorTransport()
         async with asyncio.timeout(TEST_SECONDS_MAX), make(transport, checkpoint=False) as executor:
             stream = await transport.stream(1)
             stream.send(SUBSCRIBED, launch("long"))
@@ -111,7 +100,7 @@ def test_a_lost_agent_without_checkpointing_is_the_end() -> None:
 
 def test_shutdown_kills_tasks_also_those_that_have_just_begun() -> None:
     async def main() -> None:
-        transport = ScriptedTransport(Call)
+        transport = ExecutorTransport()
         running = asyncio.create_task(run(Runner(), make(transport)))
         async with asyncio.timeout(TEST_SECONDS_MAX):
             stream = await transport.stream(1)

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from tepui.model.v1.mesos import AgentID, FrameworkID, OfferID, TaskID, TaskState, TaskStatus
-from tepui.model.v1.mesos import Offer as OfferMessage
+from tepui.model.v1.mesos import AgentID, TaskID, TaskState, TaskStatus
 from tepui.model.v1.scheduler import Call, Event
 from tepui.scheduler import (
     CallLost,
@@ -24,17 +23,13 @@ from tepui.scheduler import (
     Update,
     run,
 )
-from tepui.transport.client import Answer
+from tepui.testing import ACCEPTED, CUT, TEST_SECONDS_MAX, Answer, SchedulerTransport, scheduler_events
 from tepui.transport.conversation import BACKLOG_MAX
-from tests.scheduler.scripted import ACCEPTED, CUT, TEST_SECONDS_MAX, ScriptedTransport
 
 SETTINGS = Settings(backoff_seconds_first=0.001, backoff_seconds_max=0.002)
-SUBSCRIBED = Event(
-    type=Event.Type.SUBSCRIBED,
-    subscribed=Event.Subscribed(framework_id=FrameworkID(value="f"), heartbeat_interval_seconds=15),
-)
-HEARTBEAT = Event(type=Event.Type.HEARTBEAT)
-Transport = ScriptedTransport[Call]
+SUBSCRIBED = scheduler_events.subscribed("f")
+HEARTBEAT = scheduler_events.heartbeat()
+Transport = SchedulerTransport
 Play = Callable[[Scheduler, Transport], Awaitable[None]]
 
 
@@ -42,7 +37,7 @@ def perform(play: Play, *, end: bool = True) -> Transport:
     """Play with a scheduler on a scripted transport; what was done."""
 
     async def main() -> Transport:
-        transport = ScriptedTransport(Call)
+        transport = SchedulerTransport()
         async with asyncio.timeout(TEST_SECONDS_MAX), make(transport) as scheduler:
             await play(scheduler, transport)
             scheduler.stop(failover=end)
@@ -64,17 +59,7 @@ def update(task_id: str, uuid: bytes | None = b"1" * 16) -> Event:
 
 
 def offers(*offer_ids: str) -> Event:
-    messages = [
-        OfferMessage(
-            id=OfferID(value=name), framework_id=FrameworkID(value="f"), agent_id=AgentID(value="a"), hostname="h"
-        )
-        for name in offer_ids
-    ]
-    return Event(type=Event.Type.OFFERS, offers=Event.Offers(offers=messages))
-
-
-def kinds(transport: Transport) -> list[str]:
-    return [call.type.value for call in transport.calls if call.type is not None]
+    return scheduler_events.offers(*(scheduler_events.offer(name, framework_id="f") for name in offer_ids))
 
 
 @pytest.mark.parametrize(
@@ -177,7 +162,7 @@ def test_a_call_fails(failure: str, kind: str) -> None:
             scheduler.suppress()
         assert isinstance(await anext(scheduler), Update)
         pending = asyncio.create_task(anext(scheduler))
-        await transport.wait(lambda: kind in kinds(transport))
+        await transport.wait(lambda: kind in transport.kinds)
         if failure == "not subscribed":
             first.end()
         if failure == "cut":
@@ -185,7 +170,7 @@ def test_a_call_fails(failure: str, kind: str) -> None:
         else:
             (await transport.stream(2)).send(SUBSCRIBED)
             if kind in ("KILL", "RECONCILE", "ACKNOWLEDGE"):
-                await transport.wait(lambda: kinds(transport).count(kind) >= 2)
+                await transport.wait(lambda: transport.kinds.count(kind) >= 2)
         if kind == "SUPPRESS" and failure != "cut":
             subscribe = transport.subscriptions[1].subscribe
             assert subscribe is not None
@@ -195,7 +180,7 @@ def test_a_call_fails(failure: str, kind: str) -> None:
         if kind == "ACCEPT":
             assert isinstance(event_after, CallLost)
             assert event_after.sent == (failure in ("cut", "500"))
-            assert kinds(transport).count("ACCEPT") == 1
+            assert transport.kinds.count("ACCEPT") == 1
 
     perform(play)
 
@@ -203,9 +188,9 @@ def test_a_call_fails(failure: str, kind: str) -> None:
 async def after_a_cut(transport: Transport, kind: str) -> None:
     """The stream goes on."""
     if kind == "ACCEPT":
-        await transport.wait(lambda: {"DECLINE", "RECONCILE"} <= set(kinds(transport)))
+        await transport.wait(lambda: {"DECLINE", "RECONCILE"} <= set(transport.kinds))
     else:
-        await transport.wait(lambda: kinds(transport).count(kind) == 2)
+        await transport.wait(lambda: transport.kinds.count(kind) == 2)
     assert len(transport.streams) == 1
 
 
@@ -235,12 +220,12 @@ def test_a_handler_that_raises_has_not_handled_the_update() -> None:
             raise KeyError(event.task_id)
 
     async def main() -> None:
-        transport = ScriptedTransport(Call)
+        transport = SchedulerTransport()
         running = asyncio.create_task(run(make(transport), Broken()))
         (await transport.stream(1)).send(SUBSCRIBED, update("t"))
         with pytest.raises(KeyError, match="t"):
             await running
-        assert kinds(transport) == [], "not acknowledged, not torn down"
+        assert transport.kinds == [], "not acknowledged, not torn down"
         assert transport.is_closed
 
     asyncio.run(main())
@@ -256,7 +241,7 @@ def test_stop_wakes_an_iteration_that_waits() -> None:
         with pytest.raises(StopAsyncIteration):
             await waiting
 
-    assert kinds(perform(play, end=False)) == ["TEARDOWN"]
+    assert perform(play, end=False).kinds == ["TEARDOWN"]
 
 
 def test_a_slow_framework_holds_the_master_back() -> None:
