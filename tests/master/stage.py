@@ -37,9 +37,11 @@ from tepui.master.events import (
     OperatorCall,
     SchedulerCall,
     SchedulerSubscribe,
+    Stop,
 )
 from tepui.master.registry import Registry, RegistryRecord
 from tepui.model import link
+from tepui.model.operators import time_info
 from tepui.model.resources import Resources
 from tepui.model.shell import (
     Answer,
@@ -58,6 +60,8 @@ from tepui.model.shell import (
     Tick,
 )
 from tepui.model.v1 import master, mesos, scheduler
+from tepui.model.v1.google import Duration
+from tepui.model.v1.maintenance import Schedule, Window
 from tepui.model.v1.mesos import (
     AgentID,
     AgentInfo,
@@ -76,6 +80,8 @@ from tepui.model.v1.mesos import (
     Value,
 )
 
+from .spelling import resources as resources
+
 BEGIN = 1_000_000_000.0
 Call = scheduler.Call
 Operation = mesos.Offer.Operation
@@ -84,23 +90,10 @@ Words = list[str]
 Options = dict[str, str]
 
 
-def resources(text: str) -> list[Resource]:
-    """`cpus:4;ports:[1-2]` as messages; `cpus{role}:4` names the allocation role."""
-    result = []
-    for part in filter(None, text.split(";")):
-        name, _, amount = part.partition(":")
-        name, _, role = name.partition("{")
-        kind = Value.Type.RANGES if amount.startswith("[") else Value.Type.SCALAR
-        message = Resource(name=name, type=kind)
-        if kind is Value.Type.RANGES:
-            pairs = [pair.split("-") for pair in amount.strip("[]").split(",")]
-            message.ranges = Value.Ranges(range=[Value.Range(begin=int(a), end=int(b)) for a, b in pairs])
-        else:
-            message.scalar = Value.Scalar(value=float(amount))
-        if role:
-            message.allocation_info = Resource.AllocationInfo(role=role.strip("}"))
-        result.append(message)
-    return result
+def machines(text: str) -> list[mesos.MachineID]:
+    """`HOST@IP,...`; either part may be empty."""
+    parts = [part.partition("@") for part in text.split(",") if part]
+    return [mesos.MachineID(hostname=host or None, ip=ip or None) for host, _, ip in parts]
 
 
 def uuid_of(name: str) -> bytes:
@@ -126,7 +119,8 @@ def framework_info(options: Options) -> FrameworkInfo:
     info.capabilities = [FrameworkInfo.Capability(type=kinds[name]) for name in capabilities]
     if "minimum" in options:
         quantities = {
-            part.split(":")[0]: Value.Scalar(value=float(part.split(":")[1])) for part in [options["minimum"]]
+            name: Value.Scalar(value=float(amount))
+            for name, amount in (part.split(":") for part in options["minimum"].split(";"))
         }
         filters = mesos.OfferFilters(
             min_allocatable_resources=mesos.OfferFilters.MinAllocatableResources(
@@ -181,15 +175,27 @@ class Stage:
         self.loud = False
         self.stored_tokens: list[int] = []
         self.records: list[RegistryRecord] = []
+        self.record_counts: list[int] = []
+        """How many records each `Store` had."""
         self.frameworks: dict[str, str] = {}
         self.snapshot = link.Snapshot()
+        self.operations: list[bytes] = []
+        """UUIDs that the master gave to operations, in the order in which it sent them."""
         self.lines: list[str] = []
         self.told_time = 0.0
         self.start(config())
 
+    def crash(self, lost: bool) -> None:
+        """The master dies. What was not confirmed is `lost`, or it is stored and nobody heard of it."""
+        unsaid = len(self.stored_tokens)
+        if lost and unsaid:
+            kept = len(self.records) - sum(self.record_counts[-unsaid:])
+            del self.records[kept:]
+        self.stored_tokens.clear()
+
     def start(self, settings: MasterConfig, registry: Registry | None = None) -> None:
         self.master = settings.info.id
-        self.core = MasterCore(settings, DrfAllocator(), Random(1), registry=registry)
+        self.core = MasterCore(settings, DrfAllocator(), Random(self.master), registry=registry)
 
     def say(self, command: str) -> list[str]:
         """Give a command; returns what the core says to it."""
@@ -240,12 +246,28 @@ class Stage:
                 self.lines.append(f"store {effect.token}: " + ", ".join(map(record_text, effect.records)))
                 self.stored_tokens.append(effect.token)
                 self.records += effect.records  # type: ignore[arg-type]
+                self.record_counts.append(len(effect.records))
+            case SendLink(message=link.ApplyOperation() | link.AcknowledgeOperation() as message):
+                self.lines.append(f"{effect.link} <- {self.operation_text(message)}")
             case SendLink():
                 self.lines.append(f"{effect.link} <- {shown_named(effect.message)}")
+            case Stop():
+                self.lines.append(f"stop: {effect.why}")
             case CloseLink():
                 self.lines.append(f"close {effect.link}: {effect.why}")
             case _:
                 raise AssertionError(f"unknown effect {effect}")
+
+    def operation_text(self, message: link.ApplyOperation | link.AcknowledgeOperation) -> str:
+        """Operations are called `u0`, `u1`, ... in the order in which the master sent them."""
+        uuid = message.operation_uuid
+        if isinstance(message, link.ApplyOperation):
+            if uuid not in self.operations:
+                self.operations.append(uuid)
+            owner = f" framework_id={message.framework_id}" if message.framework_id else ""
+            return f"ApplyOperation u{self.operations.index(uuid)}{owner} info={shown(message.info)}"
+        name = f"u{self.operations.index(uuid)}" if uuid in self.operations else shown(uuid)
+        return f"AcknowledgeOperation {name} status={shown(message.status_uuid)}"
 
     def command(self, line: str) -> None:
         name, _, rest = line.partition(" ")
@@ -344,6 +366,8 @@ class Stage:
         operation = Operation(type=kind)
         if "id" in options:
             operation.id = OperationID(value=options["id"])
+        if words[0] not in ("launch", "group"):
+            return merged(self.conversion(operation, words), options.get("json"))  # type: ignore[no-any-return]
         names = words[1].split(",") if len(words) > 1 else []
         tasks = [self.task(name, agent, options, with_executor=words[0] == "launch") for name in names]
         if words[0] == "launch":
@@ -355,6 +379,29 @@ class Stage:
         elif words[0] == "group":
             none = mesos.TaskGroupInfo()
             operation.launch_group = Operation.LaunchGroup(executor=executor_info("x", options), task_group=none)
+        return operation
+
+    def conversion(self, operation: Operation, words: Words) -> Operation:
+        """`reserve WHAT [FROM]`, `unreserve WHAT`, `create WHAT`, `destroy WHAT`, `grow_volume VOLUME MORE`,
+        `shrink_volume VOLUME LESS`; without words the operation has no member."""
+        kind, *what = words
+        if not what:
+            return operation
+        first = resources(what[0])
+        if kind == "reserve":
+            source = resources(what[1]) if len(what) > 1 else []
+            operation.reserve = Operation.Reserve(source=source, resources=first)
+        elif kind == "unreserve":
+            operation.unreserve = Operation.Unreserve(resources=first)
+        elif kind == "create":
+            operation.create = Operation.Create(volumes=first)
+        elif kind == "destroy":
+            operation.destroy = Operation.Destroy(volumes=first)
+        elif kind == "grow_volume":
+            operation.grow_volume = Operation.GrowVolume(volume=first[0], addition=resources(what[1])[0])
+        elif kind == "shrink_volume":
+            less = Value.Scalar(value=float(what[1]))
+            operation.shrink_volume = Operation.ShrinkVolume(volume=first[0], subtract=less)
         return operation
 
     def task(self, name: str, agent: str, options: Options, with_executor: bool) -> TaskInfo:
@@ -407,6 +454,20 @@ class Stage:
             agent_id=AgentID(value=self.own(options.get("agent", "S0"))),
         )
         self.call(words[0], options, Call(type=Call.Type.ACKNOWLEDGE, acknowledge=acknowledge))
+
+    def do_acknowledge_operation(self, rest: str) -> None:
+        """`acknowledge_operation STREAM OPERATION UUID [agent=]`"""
+        words, options = parse(rest)
+        acknowledge = Call.AcknowledgeOperationStatus(
+            operation_id=OperationID(value=words[1]),
+            uuid=uuid_of(words[2]),
+            agent_id=AgentID(value=self.own(options.get("agent", "S0"))),
+        )
+        self.call(
+            words[0],
+            options,
+            Call(type=Call.Type.ACKNOWLEDGE_OPERATION_STATUS, acknowledge_operation_status=acknowledge),
+        )
 
     def do_reconcile(self, rest: str) -> None:
         words, options = parse(rest)
@@ -483,6 +544,12 @@ class Stage:
             held = link.HeldExecutor(framework_id=framework_id, info=executor, container_id="c")
             self.snapshot.executors.append(held)
             return
+        if words[0] == "resources":
+            self.snapshot.resources += resources(words[1])
+            return
+        if words[0] == "operation":
+            self.snapshot.operations.append(self.held_operation(words[1:], options))
+            return
         defaults = {"resources": "cpus{a}:1;mem{a}:32", **options}
         name = defaults.pop("executor", "")
         info_ = self.task(words[1], options.get("agent", "S0"), defaults, with_executor=False)
@@ -493,6 +560,53 @@ class Stage:
             executor_id=name,
         )
         self.snapshot.tasks.append(task)
+
+    def held_operation(self, words: Words, options: Options) -> mesos.Operation:
+        """`holds operation NAME OPERATION ... id= [uuid=] [state=] [framework=]`"""
+        status = self.operation_status(options.get("state", "FINISHED"), options)
+        framework_id = self.own(options.get("framework", "0000"))
+        info = Operation(type=Operation.Type[words[1].upper()], id=status.operation_id)
+        return mesos.Operation(
+            framework_id=FrameworkID(value=framework_id) if framework_id else None,
+            info=self.conversion(info, words[1:]),
+            latest_status=status,
+            statuses=[status],
+            uuid=mesos.UUID(value=self.operation_uuid(words[0])),
+        )
+
+    def operation_uuid(self, name: str) -> bytes:
+        """That of an operation that the master named (`u0` is the first one), or one of the play's own."""
+        return self.operations[int(name[1:])] if name[1:].isdigit() and name[0] == "u" else uuid_of(name)
+
+    def operation_status(self, state: str, options: Options) -> mesos.OperationStatus:
+        return mesos.OperationStatus(
+            operation_id=OperationID(value=options["id"]) if "id" in options else None,
+            state=mesos.OperationState[f"OPERATION_{state}"],
+            uuid=mesos.UUID(value=uuid_of(options["uuid"])) if "uuid" in options else None,
+            message=options.get("message"),
+        )
+
+    def do_applied(self, rest: str) -> None:
+        """`applied LINK OPERATION [STATE] [id=] [uuid=] [framework=]`: an agent tells of an operation by its place."""
+        words, options = parse(rest)
+        state = words[2] if len(words) > 2 else "FINISHED"
+        framework_id = "" if options.get("framework") == "none" else self.own(options.get("framework", "0000"))
+        message = link.OperationUpdate(
+            operation_uuid=self.operation_uuid(words[1]),
+            framework_id=framework_id,
+            status=self.operation_status(state, options),
+        )
+        self.do(LinkReceived(words[0], message))
+
+    def do_operations(self, rest: str) -> None:
+        """`operations AGENT`: how the agent's operations stand, and what it has."""
+        agent = self.core.state.agents[self.own(rest)]
+        self.lines.append(f"has {agent.total}")
+        for operation in agent.operations.values():
+            name = "" if operation.info.id is None else f" {operation.info.id.value}"
+            kind = "" if operation.info.type is None else operation.info.type.name
+            owner = operation.framework_id or "an operator"
+            self.lines.append(f"{kind}{name} of {owner}: {operation.latest.state.name}")
 
     def do_agent(self, rest: str) -> None:
         """`agent LINK ...`: an agent connects and says hello, with what it holds."""
@@ -529,6 +643,7 @@ class Stage:
             incarnation=options.get("run", "run-" + name),
             link_id=name,
             epoch=int(options.get("epoch", "0")),
+            draining=options.get("draining") == "yes",
             info=info,
             capabilities=[part for part in options.get("capabilities", "").split(",") if part],
         )
@@ -601,10 +716,76 @@ class Stage:
         words, options = parse(rest)
         kinds = master.Call.Type
         call = master.Call(type=kinds[words[1]])
+        if len(words) > 2:
+            self.resources_call(call, words[2:], self.own(options.pop("agent", "S0")))
         if call.type is kinds.TEARDOWN:
             name = FrameworkID(value=self.own(options["framework"]))
             call.teardown = master.Call.Teardown(framework_id=name)
+        agent_id = AgentID(value=self.own(options.get("agent", "")))
+        if call.type is kinds.DRAIN_AGENT:
+            grace = Duration(seconds=int(options["grace"])) if "grace" in options else None
+            gone = options.get("mark_gone") == "yes"
+            call.drain_agent = master.Call.DrainAgent(agent_id=agent_id, max_grace_period=grace, mark_gone=gone)
+        elif call.type is kinds.DEACTIVATE_AGENT:
+            call.deactivate_agent = master.Call.DeactivateAgent(agent_id=agent_id)
+        elif call.type is kinds.REACTIVATE_AGENT:
+            call.reactivate_agent = master.Call.ReactivateAgent(agent_id=agent_id)
+        elif call.type is kinds.MARK_AGENT_GONE:
+            call.mark_agent_gone = master.Call.MarkAgentGone(agent_id=agent_id)
+        elif call.type is kinds.UPDATE_MAINTENANCE_SCHEDULE:
+            call.update_maintenance_schedule = master.Call.UpdateMaintenanceSchedule(schedule=self.schedule(options))
+        elif call.type is kinds.START_MAINTENANCE:
+            call.start_maintenance = master.Call.StartMaintenance(machines=machines(options.get("machines", "")))
+        elif call.type is kinds.STOP_MAINTENANCE:
+            call.stop_maintenance = master.Call.StopMaintenance(machines=machines(options.get("machines", "")))
         self.do(OperatorCall(1, words[0], options.get("principal"), merged(call, options.get("json"))))
+
+    def schedule(self, options: Options) -> Schedule:
+        """`machines=HOST@IP,... start=SECONDS [duration=SECONDS]`; several windows are written `machines=A/B`."""
+        if "machines" not in options:
+            return Schedule()
+        planned = mesos.Unavailability(start=time_info(BEGIN + float(options["start"])))
+        if "duration" in options:
+            planned.duration = mesos.DurationInfo(nanoseconds=int(float(options["duration"]) * 1e9))
+        windows = [machines(text) for text in options["machines"].split("/")]
+        return Schedule(windows=[Window(machine_ids=window, unavailability=planned) for window in windows])
+
+    def do_answer_inverse(self, rest: str) -> None:
+        """`answer_inverse STREAM OFFERS accept|decline [refuse=SECONDS]`"""
+        words, options = parse(rest)
+        names = words[1].split(",")
+        if words[1] == "all":
+            names = list(self.core.state.frameworks[self.frameworks[words[0]]].inverse_offers)
+        ids = [OfferID(value=self.own(name)) for name in names]
+        filters = mesos.Filters(refuse_seconds=float(options["refuse"])) if "refuse" in options else None
+        if words[2] == "accept":
+            accepted = Call.AcceptInverseOffers(inverse_offer_ids=ids, filters=filters)
+            call = Call(type=Call.Type.ACCEPT_INVERSE_OFFERS, accept_inverse_offers=accepted)
+        else:
+            declined = Call.DeclineInverseOffers(inverse_offer_ids=ids, filters=filters)
+            call = Call(type=Call.Type.DECLINE_INVERSE_OFFERS, decline_inverse_offers=declined)
+        self.call(words[0], options, call)
+
+    def resources_call(self, call: master.Call, words: Words, agent: str) -> None:
+        """`operator o1 RESERVE_RESOURCES WHAT [FROM] [agent=]`, and so on as in `conversion`."""
+        assert call.type is not None
+        calls, agent_id = master.Call, AgentID(value=agent)
+        first = resources(words[0])
+        if call.type is calls.Type.RESERVE_RESOURCES:
+            source = resources(words[1]) if len(words) > 1 else []
+            call.reserve_resources = calls.ReserveResources(agent_id=agent_id, source=source, resources=first)
+        elif call.type is calls.Type.UNRESERVE_RESOURCES:
+            call.unreserve_resources = calls.UnreserveResources(agent_id=agent_id, resources=first)
+        elif call.type is calls.Type.CREATE_VOLUMES:
+            call.create_volumes = calls.CreateVolumes(agent_id=agent_id, volumes=first)
+        elif call.type is calls.Type.DESTROY_VOLUMES:
+            call.destroy_volumes = calls.DestroyVolumes(agent_id=agent_id, volumes=first)
+        elif call.type is calls.Type.GROW_VOLUME:
+            more = resources(words[1])[0]
+            call.grow_volume = calls.GrowVolume(agent_id=agent_id, volume=first[0], addition=more)
+        elif call.type is calls.Type.SHRINK_VOLUME:
+            less = Value.Scalar(value=float(words[1]))
+            call.shrink_volume = calls.ShrinkVolume(agent_id=agent_id, volume=first[0], subtract=less)
 
     def do_legacy(self, rest: str) -> None:
         words, options = parse(rest)

@@ -127,7 +127,7 @@ def _used(resource: Resource, role: str = "eng") -> Resource:
             "Cannot use both revocable and non-revocable 'cpus' at the same time",
         ),
         ([_used(volume("v", 1)), _used(volume("v", 2))], "Persistence ID 'v' is not unique"),
-        ([_used(volume("a/b", 1))], "Persistence ID 'a/b' is not a valid name of a directory"),
+        ([_used(volume("a/b", 1))], "Invalid persistence ID for persistent volume: 'a/b' contains invalid characters"),
         (
             [_used(_with(volume("v", 1), reservations=[]))],
             "Persistent volumes cannot be created from unreserved resources",

@@ -1,21 +1,26 @@
 """ACCEPT: several offers of one agent, and operations on them, in order (Mesos: ACCEPT in detail).
 
 The operations use up the sum of the offers. One that fails is dropped and the next goes on; a task that fails does not
-stop the others of its LAUNCH, but fails all of its group. What is left over is declined with the call's filters.
+stop the others of its LAUNCH, but fails all of its group. What RESERVE, UNRESERVE, CREATE and DESTROY make, the next
+operations can use; what GROW_VOLUME and SHRINK_VOLUME make they cannot. What is left over is declined with the call's
+filters, except for what the operations made: that has not been offered yet.
 """
 
 from __future__ import annotations
 
 from copy import copy
 
-from tepui.master import agents, messages, offers, tasks, validation
+from tepui.master import agents, messages, offers, operation_validation, operations, tasks, validation
 from tepui.master.context import Context
+from tepui.master.operation_validation import Requester
 from tepui.master.parsing import Parsed
 from tepui.master.state import Agent, Executor, Framework
 from tepui.model import link
+from tepui.model.operations import Conversion, conversion
+from tepui.model.operators import agent_text
 from tepui.model.resources import Resources
 from tepui.model.v1 import mesos
-from tepui.model.v1.mesos import ExecutorInfo, FrameworkID, OperationState, TaskInfo, TaskState, TaskStatus
+from tepui.model.v1.mesos import ExecutorInfo, FrameworkID, TaskInfo, TaskState, TaskStatus
 from tepui.model.v1.scheduler import Call
 from tepui.model.validation import validate_id
 from tepui.model.values import subtract_ranges
@@ -25,6 +30,7 @@ Type = Operation.Type
 Reason = TaskStatus.Reason
 
 _LAUNCHES = (Type.LAUNCH, Type.LAUNCH_GROUP)
+_RESIZES = (Type.GROW_VOLUME, Type.SHRINK_VOLUME)
 
 
 def accept(context: Context, framework: Framework, call: Call.Accept) -> None:
@@ -45,13 +51,14 @@ def accept(context: Context, framework: Framework, call: Call.Accept) -> None:
     for operation in call.operations:
         acceptance.apply(operation)
     acceptance.flush()
-    if acceptance.available:
+    left = acceptance.available
+    if acceptance.made:
+        fresh = left.without(available)
+        left = left - fresh
+        context.allocator.recover(framework.framework_id, agent.agent_id, fresh + acceptance.resized, None, context.now)
+    if left:
         context.allocator.recover(
-            framework.framework_id,
-            agent.agent_id,
-            acceptance.available,
-            offers.refuse_seconds_of(call.filters),
-            context.now,
+            framework.framework_id, agent.agent_id, left, offers.refuse_seconds_of(call.filters), context.now
         )
 
 
@@ -106,9 +113,8 @@ def _refuse(context: Context, framework: Framework, call: Call.Accept, why: str)
                     f"Task launched with invalid offers: {why}",
                     state,
                 )
-        elif operation.id is not None:
-            sentence = f"Operation attempted with invalid offers: {why}"
-            context.send(framework, messages.operation_status(operation.id, OperationState.OPERATION_ERROR, sentence))
+        elif operation.type in operation_validation.MEMBERS:
+            operations.refuse(context, framework, operation, f"Operation attempted with invalid offers: {why}")
 
 
 def _tasks_of(operation: Operation) -> list[TaskInfo]:
@@ -149,7 +155,18 @@ class _Ready:
 class Acceptance:
     """One ACCEPT while its operations are applied."""
 
-    __slots__ = ("_batch", "_batch_executor", "agent", "available", "context", "framework", "role")
+    __slots__ = (
+        "_batch",
+        "_batch_executor",
+        "agent",
+        "available",
+        "context",
+        "framework",
+        "made",
+        "resized",
+        "role",
+        "shared",
+    )
 
     def __init__(self, context: Context, framework: Framework, agent: Agent, role: str, available: Resources) -> None:
         self.context = context
@@ -158,6 +175,12 @@ class Acceptance:
         self.role = role
         self.available = available
         """What is left of the offers."""
+        self.made = False
+        """Whether an operation made other resources out of those offered."""
+        self.resized = Resources.NONE
+        """What was made that no operation of this call can use."""
+        self.shared = available.shared()
+        """Shared volumes, offered or made: as many tasks as like may use each."""
         self._batch: list[TaskInfo] = []
         """Launched tasks that use the same executor and wait for being sent together."""
         self._batch_executor: ExecutorInfo | None = None
@@ -167,24 +190,73 @@ class Acceptance:
         kind = operation.type
         if kind is None or kind is Type.UNKNOWN:
             return
-        self.framework.metrics.operations[kind] += 1
         if kind is Type.LAUNCH:
+            self.framework.metrics.operations[kind] += 1
             self._launch(operation)
         elif kind is Type.LAUNCH_GROUP:
+            self.framework.metrics.operations[kind] += 1
             self._launch_group(operation)
-        elif operation.id is not None:
-            sentence = f"{kind.value} is not supported by this version"
-            self.context.send(
-                self.framework,
-                messages.operation_status(operation.id, OperationState.OPERATION_ERROR, sentence),
-            )
+        else:
+            self._convert(operation)
+
+    # Operations on resources.
+
+    def _convert(self, operation: Operation) -> None:
+        """Apply the operation to what is left, and send it to the agent; or say why not."""
+        self.flush()
+        done = self._conversion(operation)
+        if isinstance(done, str):
+            operations.refuse(self.context, self.framework, operation, done)
+            return
+        assert operation.type is not None
+        self.framework.metrics.operations[operation.type] += 1
+        self.made = True
+        self.available = self.available - done.consumed
+        if operation.type in _RESIZES:
+            self.resized = self.resized + done.converted
+        else:
+            self.available = self.available + done.converted
+            self.shared = self.shared.without(done.consumed) + done.converted.shared()
+        self.context.allocator.convert(self.framework.framework_id, self.agent.agent_id, *done)
+        if operation.id is not None:
+            agents.introduce(self.context, self.framework, self.agent)
+        info = operations.normalised(operation, self.role)
+        operations.begin(self.context, self.agent, self.framework, info, done)
+
+    def _conversion(self, operation: Operation) -> Conversion | str:
+        """What the operation does, or why it cannot be done."""
+        why = operation_validation.malformed(operation)
+        if why is None and operation.reserve is not None and operation.reserve.source:
+            why = "Reservation updates are not yet implemented for the scheduler API."
+        if why is not None:
+            return f"Operation attempted with invalid resources: {why}"
+        info = operations.normalised(operation, self.role)
+        principal = self.framework.info.principal
+        why = operation_validation.lacks_feedback(info, self.agent)
+        if why is None:
+            why = operations.unauthorized(self.context, principal, info)
+        if why is None:
+            why = operation_validation.invalid(info, self.agent, Requester(self.framework, principal))
+        if why is not None:
+            where = agent_text(self.agent.agent_id, self.agent.address, self.agent.info)
+            return f"{why}; on agent {where}"
+        done = conversion(info)
+        if not self.available.contains(done.consumed):
+            resized = f"Invalid {info.type.value} operation: " if info.type in _RESIZES else ""
+            return f"{resized}{self.available} does not contain {done.consumed}"
+        if info.type is Type.DESTROY:
+            copies = {kind for kind, _ in self.available - done.consumed}
+            if any(kind in copies for kind, _ in done.consumed):
+                return f"Persistent volume {done.consumed} cannot be removed due to additional shared copies"
+            operations.rescind_offered(self.context, self.agent, done.consumed)
+        return done
 
     # LAUNCH.
 
     def _launch(self, operation: Operation) -> None:
         for info in _tasks_of(operation):
             if operation.id is not None:
-                self._error(info, Reason.REASON_TASK_INVALID, _NO_OPERATION_ID)
+                self._error(info, Reason.REASON_TASK_INVALID, _NO_OPERATION_ID.format("LAUNCH"))
                 continue
             parsed = self.context.parser.parse(info.resources, self.role)
             ready: _Ready | None = None
@@ -283,9 +355,21 @@ class Acceptance:
             for name in _overlapping_ranges(total, part):
                 return f"The {what} and its executor use overlapping {name}"
             total = total + part
+        if self.shared:
+            self._lend(total)
         if self.available.contains(total):
             return None
         return f"Total resources {total} required by {what} and its executor is more than available {self.available}"
+
+    def _lend(self, wanted: Resources) -> None:
+        """Let the framework have as many copies of the shared volumes as it wants to use at once."""
+        for volume, _ in self.shared:
+            copies = sum(amount for kind, amount in wanted if kind.loose == volume.loose)
+            here = sum(amount for kind, amount in self.available if kind.loose == volume.loose)
+            if copies > here:
+                more = Resources([(volume, copies - here)])
+                self.context.allocator.add_allocated(self.framework.framework_id, self.agent.agent_id, more)
+                self.available = self.available + more
 
     def _take(self, resources: Resources, ready: _Ready | None) -> ExecutorInfo | None:
         """Take the resources from what is left; a new executor becomes known."""
@@ -361,7 +445,7 @@ class Acceptance:
         """Why the group cannot be launched, or all that is needed to launch it."""
         invalid = Reason.REASON_TASK_GROUP_INVALID
         if operation.id is not None:
-            return invalid, _NO_OPERATION_ID
+            return invalid, _NO_OPERATION_ID.format("LAUNCH_GROUP")
         if not infos:
             return invalid, "Task group cannot be empty"
         parsed = [self.context.parser.parse(info.resources, self.role) for info in infos]
@@ -402,7 +486,7 @@ class _Group:
         self.ready = ready
 
 
-_NO_OPERATION_ID = "The 'id' of an operation must not be set for a launch"
+_NO_OPERATION_ID = "The `id` field cannot be set on {} operations"
 
 
 def _overlapping_ranges(left: Resources, right: Resources) -> list[str]:

@@ -1,8 +1,6 @@
 """The legacy JSON endpoints of the master: plain data in Mesos's order of keys, built from the records.
 
 `answer` serves every endpoint that only reads; `torn_down` judges the form of `/teardown`, whose effect is the core's.
-What belongs to features that come later answers 501 with a sentence when it would change something, and reads as Mesos
-shows it when nothing is set.
 """
 
 from __future__ import annotations
@@ -50,14 +48,11 @@ class LegacyAnswer(NamedTuple):
     body: object = None
 
 
-def answer(reading: Reading, method: str, endpoint: str, query: _Query) -> LegacyAnswer | None:
-    """The answer of an endpoint that reads, or cannot change anything yet; None for one that is not known here.
+def answer(reading: Reading, endpoint: str, query: _Query) -> LegacyAnswer | None:
+    """The answer of an endpoint that reads, whatever the method; None for one that is not known here.
 
     Which methods an endpoint has, the shell knows.
     """
-    change = _CHANGED_BY.get(endpoint, {}).get(method)
-    if change is not None:
-        return LegacyAnswer(501, f"{change} is not supported by this version.")
     read = _READ.get(endpoint)
     return None if read is None else LegacyAnswer(200, read(reading, query))
 
@@ -501,11 +496,3 @@ _READ: dict[str, Callable[[Reading, _Query], object]] = {
     "allocator/offer_constraints_debug": _offer_constraints_debug,
     "registrar(1)/registry": _registry,
 }
-
-_CHANGED_BY: dict[str, dict[str, str]] = {
-    "reserve": {"POST": "Reserving resources by an operator"},
-    "unreserve": {"POST": "Unreserving resources by an operator"},
-    "create-volumes": {"POST": "Creating volumes by an operator"},
-    "destroy-volumes": {"POST": "Destroying volumes by an operator"},
-}
-"""Methods that would change something, and what that is."""

@@ -142,7 +142,7 @@ def legacy_call(context: Context, event: LegacyCall) -> None:
             return
         answer: legacy.LegacyAnswer | None = framework
     else:
-        answer = legacy.answer(context, event.method, event.endpoint, event.query)
+        answer = legacy.answer(context, event.endpoint, event.query)
     if answer is None:
         context.answer(event.request, 404)
     else:

@@ -1,4 +1,4 @@
-"""Reconciliation: what the master believes about tasks, told on demand (Mesos: the order of conditions).
+"""Reconciliation: what the master believes about tasks and operations, told on demand (Mesos: the order of conditions).
 
 All answers are made by the master, with reason RECONCILIATION and without uuid. Silence means: ask again later.
 """
@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from tepui.master import messages
 from tepui.master.context import Context
-from tepui.master.state import Framework, Task
-from tepui.model.v1.mesos import AgentID, OperationState, TaskID, TaskState, TaskStatus
+from tepui.master.state import Framework, Operation, Task
+from tepui.model.v1.mesos import AgentID, OperationState, OperationStatus, TaskID, TaskState, TaskStatus
 from tepui.model.v1.scheduler import Call
 
 _RECONCILIATION = TaskStatus.Reason.REASON_RECONCILIATION
@@ -72,20 +72,48 @@ def explicit(context: Context, framework: Framework, task_id: TaskID, agent_id: 
 
 
 def operations(context: Context, framework: Framework, call: Call.ReconcileOperations) -> None:
-    """RECONCILE_OPERATIONS: this master keeps no operations, so what is told depends on the agent alone."""
-    state = context.state
+    """RECONCILE_OPERATIONS: the operations named, or without any name all that the framework may still hear of."""
+    if not call.operations:
+        for operation in list(framework.operations.values()):
+            _known_operation(context, framework, operation)
+        return
     for wanted in call.operations:
-        agent = "" if wanted.agent_id is None else wanted.agent_id.value
-        if agent in state.recovered_agents:
-            told = OperationState.OPERATION_RECOVERING
-        elif agent in state.unreachable_agents:
-            told = OperationState.OPERATION_UNREACHABLE
-        elif agent in state.gone_agents:
-            told = OperationState.OPERATION_GONE_BY_OPERATOR
+        uuid = framework.operation_uuids.get(wanted.operation_id.value)
+        if uuid is None:
+            _unknown_operation(context, framework, wanted)
         else:
-            told = OperationState.OPERATION_UNKNOWN
-        event = messages.operation_status(wanted.operation_id, told)
-        assert event.update_operation_status is not None
-        event.update_operation_status.status.agent_id = wanted.agent_id
-        event.update_operation_status.status.resource_provider_id = wanted.resource_provider_id
-        context.send(framework, event)
+            _known_operation(context, framework, framework.operations[uuid])
+
+
+def _known_operation(context: Context, framework: Framework, operation: Operation) -> None:
+    latest = operation.latest
+    if operation.info.id is not None:
+        context.send(
+            framework, messages.operation_status(operation.info.id, latest.state, latest.message, latest.agent_id)
+        )
+
+
+def _unknown_operation(context: Context, framework: Framework, wanted: Call.ReconcileOperations.Operation) -> None:
+    """What is told depends on the agent."""
+    state = context.state
+    agent = "" if wanted.agent_id is None else wanted.agent_id.value
+    told, sentence = OperationState.OPERATION_UNKNOWN, "Reconciliation: Both operation and agent are unknown"
+    if wanted.agent_id is None:
+        sentence = "Reconciliation: Operation is unknown and no 'agent_id' was provided"
+    elif agent in state.recovered_agents:
+        told = OperationState.OPERATION_RECOVERING
+        sentence = "Reconciliation: Agent is recovered but has not re-registered"
+    elif agent in state.agents:
+        sentence = "Reconciliation: Operation is unknown"
+    elif agent in state.unreachable_agents:
+        told, sentence = OperationState.OPERATION_UNREACHABLE, "Reconciliation: Agent is unreachable"
+    elif agent in state.gone_agents:
+        told, sentence = OperationState.OPERATION_GONE_BY_OPERATOR, "Reconciliation: Agent marked gone by operator"
+    status = OperationStatus(
+        operation_id=wanted.operation_id,
+        state=told,
+        message=sentence,
+        agent_id=wanted.agent_id,
+        resource_provider_id=wanted.resource_provider_id,
+    )
+    context.send(framework, messages.operation_update(status))

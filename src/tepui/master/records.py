@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tepui.model import records
-from tepui.model.v1.mesos import TaskState, TaskStatus
+from tepui.model.v1.mesos import Offer, OperationState, TaskState, TaskStatus
 
 
 class Record(records.Record, gc=False, tag=True):
@@ -103,6 +103,15 @@ class TaskRemoved(Record):
     agent_id: str
 
 
+class TaskRevoked(Record):
+    """What the task uses is taken back (`why`); its last update follows when its executor has ended it."""
+
+    framework_id: str
+    task_id: str
+    agent_id: str
+    why: str
+
+
 class OfferAdded(Record):
     """An offer is out."""
 
@@ -132,6 +141,34 @@ class WeightsUpdated(Record):
     """An operator changed weights: `role=weight, ...`."""
 
     weights: str
+
+
+class OperationAdded(Record):
+    """An operation is known: it was applied here, or an agent told of it. Its id here is its UUID in hexadecimal."""
+
+    operation_id: str
+    framework_id: str
+    """Empty for an operator's."""
+    agent_id: str
+    kind: Offer.Operation.Type | None
+
+
+class OperationUpdated(Record):
+    """A status of the operation arrived."""
+
+    operation_id: str
+    framework_id: str
+    agent_id: str
+    state: OperationState
+
+
+class OperationRemoved(Record):
+    """Nobody waits for the operation any more (`why`)."""
+
+    operation_id: str
+    framework_id: str
+    agent_id: str
+    why: str
 
 
 class Log(records.Log[Record]):

@@ -79,6 +79,11 @@ def agent_pid(address: str, port: int) -> str:
     return f"slave(1)@{address}:{port}"
 
 
+def agent_text(agent_id: str, address: str, info: AgentInfo) -> str:
+    """An agent in a sentence, as Mesos writes it: `ID at slave(1)@ADDRESS:PORT (HOSTNAME)`."""
+    return f"{agent_id} at {agent_pid(address, info.port)} ({info.hostname})"
+
+
 def capabilities(names: Iterable[str]) -> list[AgentInfo.Capability]:
     """An agent's capabilities as messages, in the protocol's order; names that it does not know are left out."""
     known = frozenset(names)

@@ -20,6 +20,7 @@ from tepui.model.roles import DEFAULT_ROLE, is_descendant, validate_role
 from tepui.model.v1.mesos import Resource, Value
 from tepui.model.values import SCALAR_MAX, UINT64_MAX
 
+PERSISTENCE_ID_BYTES_MAX = 255
 _SMALLEST_NORMAL = 2.2250738585072014e-308
 _SourceType = Resource.DiskInfo.Source.Type
 
@@ -180,7 +181,7 @@ def validate_used_resources(messages: Sequence[Resource]) -> str | None:
     revocable: dict[str, bool] = {}
     roles: list[str] = []
     for message in messages:
-        why = _validate_used_volume(message)
+        why = validate_disk_use(message)
         if why is not None:
             return why
         is_revocable = message.revocable is not None
@@ -196,7 +197,8 @@ def validate_used_resources(messages: Sequence[Resource]) -> str | None:
     return _validate_unique_volumes(messages)
 
 
-def _validate_used_volume(message: Resource) -> str | None:
+def validate_disk_use(message: Resource) -> str | None:
+    """Why a valid resource is a volume, or reserved, in a way that nobody can use; None when it can be used."""
     stack = reservation_stack(message)
     if message.revocable is not None and stack and stack[-1].type is DYNAMIC:
         return f"Dynamically reserved resource {describe(message)} cannot be created from revocable resources"
@@ -221,11 +223,17 @@ def _validate_used_volume(message: Resource) -> str | None:
 
 
 def _validate_persistence_id(name: str) -> str | None:
+    """It is the name of a directory."""
+    why = None
     if not name:
-        return "Persistence ID must not be empty"
-    if name in (".", "..") or "/" in name or any(ord(character) < 32 or ord(character) == 127 for character in name):
-        return f"Persistence ID '{name}' is not a valid name of a directory"
-    return None
+        why = "ID must not be empty"
+    elif len(name.encode()) > PERSISTENCE_ID_BYTES_MAX:
+        why = f"ID must not be greater than {PERSISTENCE_ID_BYTES_MAX} characters"
+    elif name in (".", ".."):
+        why = f"'{name}' is disallowed"
+    elif any(character in "/\\" or ord(character) < 32 or ord(character) == 127 for character in name):
+        why = f"'{name}' contains invalid characters"
+    return None if why is None else f"Invalid persistence ID for persistent volume: {why}"
 
 
 def _validate_unique_volumes(messages: Sequence[Resource]) -> str | None:

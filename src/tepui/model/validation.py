@@ -195,8 +195,16 @@ def _validate_resize(call: master.Call) -> str | None:
     return None
 
 
+def _validate_reserve(call: master.Call) -> str | None:
+    reserve = call.reserve_resources
+    if reserve is None:
+        return "Expecting 'reserve_resources' to be present"
+    return validate_resources([*reserve.source, *reserve.resources])
+
+
 _MASTER_CHECKS = {
     **_members_present(master.Call, _MasterType),
+    _MasterType.RESERVE_RESOURCES: _validate_reserve,
     _MasterType.GROW_VOLUME: _validate_resize,
     _MasterType.SHRINK_VOLUME: _validate_resize,
 }

@@ -1,6 +1,6 @@
 """The master's legacy JSON endpoints: which there are, at which paths and by which methods; the core answers them.
 
-What has a twin in the v1 API (`POST /quota` is SET_QUOTA, `PUT /weights` UPDATE_WEIGHTS) reaches the core as that call.
+What has a twin in the v1 API (`POST /quota` is SET_QUOTA, `/reserve` RESERVE_RESOURCES) reaches the core as that call.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from tepui.master.events import LegacyCall, OperatorCall
 from tepui.model.shell import Event
 from tepui.model.v1.maintenance import Schedule
 from tepui.model.v1.master import Call
-from tepui.model.v1.mesos import MachineID, WeightInfo
+from tepui.model.v1.mesos import AgentID, MachineID, Resource, WeightInfo
 from tepui.model.v1.quota import QuotaRequest
 from tepui.server.endpoints import Handler, read_form, read_query
 from tepui.server.exchange import Exchange
@@ -85,7 +85,7 @@ class LegacyApi:
         return handle
 
 
-_FORMS = frozenset({"teardown", "reserve", "unreserve", "create-volumes", "destroy-volumes"})
+_FORMS = frozenset({"teardown"})
 
 BODY_CHARACTERS_MAX = 1000
 """So much of a body that cannot be read is quoted in the answer."""
@@ -167,6 +167,76 @@ def _up_call(request: HotRequest) -> Call | None:
     return Call(type=Call.Type.STOP_MAINTENANCE, stop_maintenance=Call.StopMaintenance(machines=machines))
 
 
+def _reserve_call(request: HotRequest) -> Call | None:
+    """`POST /reserve`, whose `source` may be missing; None after answering what is wrong with its form."""
+    form = _operation_form(request, "resources")
+    if form is None:
+        return None
+    source = [] if form.get("source") is None else _resources(request, form["source"], "Error parsing 'source'")
+    if source is None:
+        return None
+    resources = _resources(request, form["resources"], "Error parsing 'resources'")
+    if resources is None:
+        return None
+    reserve = Call.ReserveResources(agent_id=AgentID(value=form["slaveId"]), source=source, resources=resources)
+    return Call(type=Call.Type.RESERVE_RESOURCES, reserve_resources=reserve)
+
+
+def _unreserve_call(request: HotRequest) -> Call | None:
+    found = _agent_and(request, "resources", "Error parsing 'resources'")
+    if found is None:
+        return None
+    unreserve = Call.UnreserveResources(agent_id=found[0], resources=found[1])
+    return Call(type=Call.Type.UNRESERVE_RESOURCES, unreserve_resources=unreserve)
+
+
+def _create_volumes_call(request: HotRequest) -> Call | None:
+    found = _agent_and(request, "volumes", "Error in parsing 'volumes'")
+    if found is None:
+        return None
+    create = Call.CreateVolumes(agent_id=found[0], volumes=found[1])
+    return Call(type=Call.Type.CREATE_VOLUMES, create_volumes=create)
+
+
+def _destroy_volumes_call(request: HotRequest) -> Call | None:
+    found = _agent_and(request, "volumes", "Error in parsing 'volumes'")
+    if found is None:
+        return None
+    destroy = Call.DestroyVolumes(agent_id=found[0], volumes=found[1])
+    return Call(type=Call.Type.DESTROY_VOLUMES, destroy_volumes=destroy)
+
+
+def _agent_and(request: HotRequest, field: str, failing: str) -> tuple[AgentID, list[Resource]] | None:
+    """The agent that an operation's form names, and the resources in one of its fields."""
+    form = _operation_form(request, field)
+    resources = None if form is None else _resources(request, form[field], failing)
+    return None if form is None or resources is None else (AgentID(value=form["slaveId"]), resources)
+
+
+def _operation_form(request: HotRequest, field: str) -> dict[str, str] | None:
+    """The form of an operation, which names an agent and resources; None after answering what it lacks."""
+    form = read_form(request)
+    if form is None:
+        return None
+    for name in ("slaveId", field):
+        if name not in form:
+            request.answer_text(400, f"Missing '{name}' query parameter in the request body")
+            return None
+    return form
+
+
+def _resources(request: HotRequest, text: str, failing: str) -> list[Resource] | None:
+    """The resources of a form's field; None after answering that it is no JSON array of them."""
+    try:
+        value = parse_json(text.encode())
+        if not isinstance(value, list):
+            raise DecodeError("Unexpected JSON type parsed")
+        return [convert_json(Resource, entry) for entry in value]
+    except DecodeError as error:
+        request.answer_text(400, f"{failing} query parameter in the request body: {error}")
+        return None
+
+
 def _quoted(request: HotRequest) -> str:
     return request.body[: 4 * BODY_CHARACTERS_MAX].decode("utf-8", "replace")[:BODY_CHARACTERS_MAX]
 
@@ -174,6 +244,10 @@ def _quoted(request: HotRequest) -> str:
 _CALLS: dict[tuple[str, str], Callable[[HotRequest], Call | None]] = {
     ("POST", "quota"): _quota_call,
     ("PUT", "weights"): _weights_call,
+    ("POST", "reserve"): _reserve_call,
+    ("POST", "unreserve"): _unreserve_call,
+    ("POST", "create-volumes"): _create_volumes_call,
+    ("POST", "destroy-volumes"): _destroy_volumes_call,
     ("POST", "maintenance/schedule"): _schedule_call,
     ("POST", "machine/down"): _down_call,
     ("POST", "machine/up"): _up_call,
