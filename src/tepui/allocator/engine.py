@@ -218,17 +218,7 @@ class Engine(Books):
             return "constraints"
         offered = agent.free
         if not agent.plain:
-            role = leaf.role
-            offered = offered.filter(
-                lambda kind: (
-                    kind.plain
-                    or (
-                        kind not in shared_taken
-                        and framework.can_take(kind)
-                        and (not kind.reservations or is_same_or_descendant(role, kind.reservation_role))
-                    )
-                )
-            )
+            offered = visible(offered, leaf, shared_taken)
             if not offered:
                 return "nothing_for_role"
         minimum = leaf.minimum
@@ -398,3 +388,18 @@ class Engine(Books):
         )
         self._filters.check(filters)
         self._gathering.check(self._agents.values())
+
+
+def visible(resources: Resources, leaf: Leaf, shared_taken: Collection[object] = ()) -> Resources:
+    """What of an agent's resources the leaf may see: not what is reserved for others or of a sort it does not know."""
+    role, framework = leaf.role, leaf.framework
+    return resources.filter(
+        lambda kind: (
+            kind.plain
+            or (
+                kind not in shared_taken
+                and framework.can_take(kind)
+                and (not kind.reservations or is_same_or_descendant(role, kind.reservation_role))
+            )
+        )
+    )
