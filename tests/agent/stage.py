@@ -51,6 +51,7 @@ from tepui.agent.events import (
 from tepui.agent.executors import EXIT_SETTLE_SECONDS
 from tepui.agent.invariants import check
 from tepui.agent.journal import (
+    DrainSet,
     JournalRecord,
     OperationForgotten,
     OperationHeld,
@@ -84,6 +85,7 @@ from tepui.model.v1.mesos import (
     CommandInfo,
     ContainerID,
     ContainerStatus,
+    DrainConfig,
     DurationInfo,
     ExecutorID,
     ExecutorInfo,
@@ -125,6 +127,8 @@ def kept_only(records: list[Any]) -> list[Any]:
                 alive[trash] = record
             case VolumeForgotten(trash=trash):
                 alive.pop(trash, None)
+            case DrainSet():
+                alive["drain"] = record
     return list(alive.values())
 
 
@@ -388,12 +392,12 @@ class Stage:
         tasks = [task_info(task_id) for task_id in task_ids if task_id != "group"]
         for task in tasks:
             task.resources += resources(using) if using else []
+            if grace:
+                task.kill_policy = KillPolicy(grace_period=DurationInfo(nanoseconds=int(grace) * 10**9))
         info.resources += resources(executor_using) if executor_using else []
         if executor_id in ("-", "default"):
             for task in tasks:
                 task.command = CommandInfo(value=command or f"./{task.task_id.value}", user=user or None)
-                if grace:
-                    task.kill_policy = KillPolicy(grace_period=DurationInfo(nanoseconds=int(grace) * 10**9))
                 if limit:
                     task.max_completion_time = DurationInfo(nanoseconds=int(limit) * 10**9)
         if uri:
@@ -446,6 +450,13 @@ class Stage:
             config(), Random(2), self._authorize, agent_id="S0", epoch=1, durable=kept_only(self.kept)
         )
         return []
+
+    def do_drain(self, *words: str, grace: str = "") -> list[Event]:
+        """`drain [mark_gone] [grace=SECONDS]`, or `drain over`: the agent is in service again."""
+        if "over" in words:
+            return self._receive(link.Drain())
+        longest = DurationInfo(nanoseconds=int(grace) * 10**9) if grace else None
+        return self._receive(link.Drain(config=DrainConfig(max_grace_period=longest, mark_gone="mark_gone" in words)))
 
     def do_kill(self, framework_id: str, task_id: str, grace: str = "", revoked: str = "") -> list[Event]:
         policy = KillPolicy(grace_period=DurationInfo(nanoseconds=int(grace) * 10**9)) if grace else None

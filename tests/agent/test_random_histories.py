@@ -32,7 +32,15 @@ from tepui.model import link
 from tepui.model.shell import CloseSession, Event, OpenSession, Send, SendLink, SessionClosed, Store, Stored, Tick
 from tepui.model.task_states import TERMINAL_STATES
 from tepui.model.v1 import executor
-from tepui.model.v1.mesos import CommandInfo, DurationInfo, ExecutorID, ExecutorInfo, FrameworkID, MasterInfo
+from tepui.model.v1.mesos import (
+    CommandInfo,
+    DrainConfig,
+    DurationInfo,
+    ExecutorID,
+    ExecutorInfo,
+    FrameworkID,
+    MasterInfo,
+)
 from tests.agent.stage import BEGIN, config, executor_info, framework_info, status, task_info
 
 FRAMEWORKS = ("plain", "checkpointing")
@@ -226,6 +234,12 @@ class Agent(RuleBasedStateMachine):
     @rule(framework_id=st.sampled_from(FRAMEWORKS), executor_id=st.sampled_from((*EXECUTORS, "pod")))
     def shut_down(self, framework_id: str, executor_id: str) -> None:
         self.receive(link.ShutdownExecutor(framework_id=framework_id, executor_id=executor_id))
+
+    @precondition(lambda self: self.welcomed)
+    @rule(drains=st.booleans(), mark_gone=st.booleans())
+    def drain(self, drains: bool, mark_gone: bool) -> None:
+        config = DrainConfig(max_grace_period=DurationInfo(nanoseconds=10**9), mark_gone=mark_gone)
+        self.receive(link.Drain(config=config if drains else None))
 
     # Executors.
 

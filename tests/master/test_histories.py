@@ -14,8 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tepui.master.registry import Registry
 from tepui.master.state import Framework, Task
 from tepui.model.task_states import TERMINAL_STATES
+from tepui.model.v1.maintenance import Schedule
 from tests.master.stage import Stage
 
 KINDS = ("", " checkpoint=yes", " capabilities=PARTITION_AWARE checkpoint=yes", " role=a capabilities=")
@@ -75,6 +77,8 @@ class History:
     def connect(self, a: int, b: int, c: int) -> None:
         """An agent says hello: new, or as whom it was; with all, some or none of its tasks."""
         agent_id = self.agent_id(a) if b else ""
+        if not agent_id and b > 1:
+            agent_id = next((name for name in self.stage.core.state.recovered_agents if name.endswith(str(a))), "")
         state = self.stage.core.state
         known = state.agents.get(agent_id)
         if known is not None:
@@ -96,7 +100,9 @@ class History:
         self.links[a] = name = f"l{a}-{self.next()}"
         shape = "cpus:4;mem:4096" if c < 6 else "cpus:2;mem:4096"
         run = f"run{a}" if b % 2 else f"run{self.next()}"
-        self.stage.command(f"agent {name} id={agent_id} address=10.0.0.{a} run={run} resources={shape}")
+        self.stage.command(
+            f"agent {name} id={agent_id} address=10.0.0.{a} run={run} resources={shape} capabilities=AGENT_DRAINING"
+        )
 
     def describe(self, framework: Framework) -> None:
         described = {info.id.value for info in self.stage.snapshot.frameworks if info.id is not None}
@@ -177,6 +183,38 @@ class History:
         self.stage.command("storing off" if b < 1 else "storing on")
         self.stage.command("stored")
 
+    def operate(self, a: int, b: int, c: int) -> None:
+        """An operator decides about an agent, be it here, away or unknown."""
+        state = self.stage.core.state
+        known = [*state.agents, *state.unreachable_agents, *state.recovered_agents, *state.gone_agents, "nobody"]
+        call = ("DEACTIVATE_AGENT", "REACTIVATE_AGENT", "DRAIN_AGENT", "MARK_AGENT_GONE")[b]
+        if call == "MARK_AGENT_GONE" and c:
+            call = "DRAIN_AGENT"
+        more = " mark_gone=yes" if c == 3 else ""
+        self.stage.command(f"operator o {call} agent={known[(a + c) % len(known)]}{more}")
+
+    def maintain(self, a: int, b: int, c: int) -> None:
+        """A schedule for some of the machines, or one of them goes down or up."""
+        if b < 2:
+            names = [f"h@10.0.0.{number}" for number in range(4) if c >> number & 1]
+            planned = f" machines={','.join(names)} start={a * 100}" if names else ""
+            self.stage.command(f"operator o UPDATE_MAINTENANCE_SCHEDULE{planned}")
+        else:
+            self.stage.command(f"operator o {('START', 'STOP')[b % 2]}_MAINTENANCE machines=h@10.0.0.{a}")
+
+    def answer_inverse(self, a: int, b: int, c: int) -> None:
+        framework = self.framework(a)
+        if framework is not None and framework.session is not None and framework.inverse_offers:
+            how = ("accept", "decline")[b % 2]
+            self.stage.command(f"answer_inverse {framework.session} all {how} refuse={(0, 2, 10, 1000)[c % 4]}")
+
+    def fail_over(self, a: int, b: int, c: int) -> None:
+        """The master dies, with what it was storing or without; another one knows what was stored."""
+        self.stage.crash(lost=b < 2)
+        self.streams.clear()
+        self.links.clear()
+        self.stage.command(f"master N{self.next()} registry=kept")
+
 
 OPERATIONS: tuple[Callable[[History, int, int, int], None], ...] = (
     History.subscribe,
@@ -197,6 +235,10 @@ OPERATIONS: tuple[Callable[[History, int, int, int], None], ...] = (
     History.watch,
     History.loud,
     History.storing,
+    History.operate,
+    History.maintain,
+    History.answer_inverse,
+    History.fail_over,
 )
 
 STEP = st.tuples(
@@ -205,6 +247,19 @@ STEP = st.tuples(
 
 
 Steps = list[tuple[Callable[..., None], int, int, int]]
+
+
+def what_is_stored_is_what_is_known(stage: Stage) -> None:
+    """While nothing is being stored, the next master would know the same as this one."""
+    if stage.core.context.pending_stores:
+        return
+    registry, state = Registry(stage.records), stage.core.state
+    assert set(registry.admitted) == {*state.agents, *state.recovered_agents}
+    assert registry.unreachable == dict(state.unreachable_agents)
+    assert registry.gone == dict(state.gone_agents)
+    assert registry.service == state.service
+    assert list(registry.machines.values()) == list(state.machines.values())
+    assert (registry.schedule or Schedule()) == (state.schedule or Schedule())
 
 
 def live_through(steps: Steps) -> None:
@@ -216,6 +271,7 @@ def live_through(steps: Steps) -> None:
     for step, a, b, c in steps:
         step(history, a, b, c)
         history.stage.lines.clear()
+        what_is_stored_is_what_is_known(history.stage)
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
