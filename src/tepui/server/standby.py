@@ -23,6 +23,8 @@ _NOBODY = "No leader elected"
 _RECOVERING = "Master has not finished recovery"
 _OWN = frozenset({"/version", "/system/stats.json", "/logging/toggle", "/health", "/master/health"})
 """Paths that every master answers, beside /files, /flags, /metrics and /redirect."""
+_PATH_CHARACTERS = "/()!$&'*+,;=:@~"
+"""What stands in a path as it is."""
 
 
 class Standby:
@@ -75,7 +77,9 @@ class Standby:
             request.answer_text(503, _RECOVERING if self.recovering else _NOBODY)
             return
         query = f"?{request.query}" if request.query else ""
-        request.answer(307, headers=(("Location", self._location() + quote(request.path) + query),))
+        request.answer(
+            307, headers=(("Location", self._location() + quote(request.path, safe=_PATH_CHARACTERS) + query),)
+        )
 
     def _location(self) -> str:
         assert self.leader is not None
