@@ -272,8 +272,8 @@ def _return(context: Context, agent: Agent, link: Link, hello: wire.Hello, messa
     context.record(AgentUpdated(agent.agent_id, "re-registered"), agent)
     snapshots.take_in(context, agent, message, "Disconnected agent re-registered")
     operations.take_in(context, agent, message, again)
-    for (framework_id, task_id), kill_policy in agent.pending_kills.items():
-        context.tell(agent, wire.Kill(framework_id=framework_id, task_id=task_id, kill_policy=kill_policy))
+    for kill in agent.pending_kills.values():
+        context.tell(agent, kill)
     draining.connected(context, agent, hello.draining)
     inverse_offers.look_at(context, agent)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tepui.master import offers
+from tepui.master import offers, revocation
 from tepui.master.context import Context
 from tepui.master.records import AgentUpdated
 from tepui.master.state import Agent
@@ -31,3 +31,4 @@ def lend(context: Context, agent: Agent, lent: Resources) -> None:
     agent.total = agent.total.non_revocable() + lent
     context.allocator.update_agent(agent.agent_id, agent.total)
     context.record(AgentUpdated(agent.agent_id, f"lends {lent}"), agent)
+    revocation.fit_revocable(context, agent)

@@ -334,6 +334,10 @@ MASTER_FLAGS = [
     Flag("gathering_patience", _positive_duration, "10secs", "Time without a large enough offer until that begins."),
     Flag("gathering_timeout", _positive_duration, "2mins", "Time that one agent is tried for it."),
     Flag("allocation_interval", _positive_duration, "1secs", "Shortest time that a decline keeps an offer away."),
+    _switch(
+        "revocation", False, "Tasks of frameworks above their guarantee are ended for those that wait below theirs."
+    ),
+    Flag("revocation_grace_period", _duration, "10secs", "How long a task has to end when what it uses is taken back."),
     Flag("offer_timeout", _positive_duration, "5mins", "An offer held longer is rescinded."),
     Flag(
         "min_allocatable_resources", _min_allocatable, "cpus:0.01|mem:32", "An offer holds at least one of these sets."

@@ -103,6 +103,8 @@ def master_config(flags: Flags, port: int, now: float) -> MasterConfig:
             flags.number("offer_constraints_re2_max_mem"), flags.number("offer_constraints_re2_max_program_size")
         ),
         root_submissions=flags.switch("root_submissions"),
+        revocation=flags.switch("revocation"),
+        revocation_grace_seconds=flags.seconds("revocation_grace_period"),
         offer_timeout_seconds=offer_timeout if isinstance(offer_timeout, float) else None,
         agent_ping_timeout_seconds=flags.seconds("agent_ping_timeout"),
         agent_pings_missed_max=flags.number("max_agent_ping_timeouts"),
