@@ -20,7 +20,6 @@ from tepui.agent.events import (
     LinkReceived,
     LinkUp,
     MakeVolumes,
-    Reconnect,
     RemoveVolumes,
     VolumeErased,
     VolumesMade,
@@ -30,10 +29,10 @@ from tepui.agent.invariants import check
 from tepui.agent.journal import JournalRecord, OperationHeld, ResourcesCheckpointed
 from tepui.agent.volumes import VolumeDirectory, directories
 from tepui.model import link
-from tepui.model.operations import conversion
+from tepui.model.operations import apply_checkpointed, conversion
 from tepui.model.resources import Resources
 from tepui.model.shell import Event, SendLink, Store, Stored, Tick
-from tepui.model.v1.mesos import MasterInfo, Offer, OperationState
+from tepui.model.v1.mesos import MasterInfo, Offer, OperationState, Resource
 from tests.agent.stage import BEGIN, config, kept_only, operation, resources, uuid_of
 
 WORK_DIR = "/work_dir"
@@ -64,6 +63,10 @@ class Agent(RuleBasedStateMachine):
         """Whether each directory is `new` or `used`."""
         self.asked: dict[bytes, Offer.Operation] = {}
         self.said: dict[bytes, OperationState] = {}
+        self.own = Resources.of(config().info.resources)
+        self.believed = self.own
+        """What the master counts on."""
+        self.unanswered: dict[bytes, Offer.Operation] = {}
         self.start()
         self.connect(True)
 
@@ -101,7 +104,11 @@ class Agent(RuleBasedStateMachine):
         match effect:
             case SendLink(message=link.OperationUpdate() as message):
                 self.hear(message)
+            case SendLink(message=link.CheckpointedResources() as message):
+                self.believe(message.resources)
             case SendLink(message=link.Snapshot() as message):
+                self.unanswered.clear()
+                self.believe(message.resources)
                 assert Resources.of(message.resources) == self.stored_resources(), "what is said is stored"
                 held = {one.operation_uuid for one in kept_only(self.kept) if isinstance(one, OperationHeld)}
                 assert {one.uuid.value for one in message.operations} <= held, "what is said is stored"
@@ -117,16 +124,26 @@ class Agent(RuleBasedStateMachine):
                 for trash, directory in removed:
                     self.disk.pop(directory, None)
                     self.coming.append(VolumeErased(trash))
-            case Reconnect():
-                self.link, self.welcomed = None, False
 
     def stored_resources(self) -> Resources:
         found = [one for one in self.kept if isinstance(one, ResourcesCheckpointed)]
         return Resources.of(found[-1].resources) if found else Resources.NONE
 
+    def believe(self, told: list[Resource]) -> None:
+        """As a master does: what the agent says, and on top what it has not answered."""
+        self.believed = apply_checkpointed(self.own, Resources.of(told))
+        for info in self.unanswered.values():
+            self.count_on(info)
+
+    def count_on(self, info: Offer.Operation) -> None:
+        consumed, converted = conversion(info)
+        if self.believed.contains(consumed):
+            self.believed = self.believed - consumed + converted
+
     def hear(self, message: link.OperationUpdate) -> None:
         assert self.welcomed, "nothing is sent before the welcome"
         uuid = message.operation_uuid
+        self.unanswered.pop(uuid, None)
         first = uuid not in self.said
         state = self.said.setdefault(uuid, message.status.state)
         assert state is message.status.state, "a terminal state is never left"
@@ -183,9 +200,12 @@ class Agent(RuleBasedStateMachine):
         if not self.welcomed:
             self.connect(True)
         name = self.next("o")
-        info = operation(*one, operation_id=name if feedback else "")
+        kind, first, *second = one
+        info = operation(kind, first, second[0] if second else "", name if feedback else "")
         self.asked[uuid_of(name)] = info
         message = link.ApplyOperation(operation_uuid=uuid_of(name), framework_id="f1", info=info)
+        self.unanswered[uuid_of(name)] = info
+        self.count_on(info)
         for _ in range(1 + again):
             if self.welcomed:
                 self.receive(message)
@@ -280,6 +300,7 @@ class Agent(RuleBasedStateMachine):
                 break
         state = self.core.records
         assert state.applying is None
+        assert self.believed == state.total, "the master comes to believe what is so"
         assert state.operations == {}
         assert state.doomed_volumes == {}
         assert set(directories(state.checkpointed, WORK_DIR)) <= set(self.disk)

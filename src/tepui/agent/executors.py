@@ -31,6 +31,7 @@ from tepui.agent.state import Executor, ExecutorKind, ExecutorState, Framework, 
 from tepui.model import link
 from tepui.model.resources import Resources
 from tepui.model.shell import CloseSession, OpenSession, Send, SessionBacklog, SessionClosed
+from tepui.model.short_tasks import short_tasks_of, uses_kept
 from tepui.model.task_states import TERMINAL_STATES
 from tepui.model.v1.executor import Call, Event
 from tepui.model.v1.mesos import (
@@ -48,8 +49,10 @@ EXIT_SETTLE_SECONDS = 0.05
 """How long after an exit the last updates of an executor are still waited for: they come on another way than the news
 of the exit. Only a run that leaves unfinished tasks behind is waited for."""
 
-REVOKED = "revoked"
-"""The deadline by which a task ends whose resources are taken back, before its executor is."""
+INSIST = "insist"
+"""The deadline by which a task ends that is cut short, before its executor is."""
+LIMIT = "limit"
+"""The deadline of a short task in a custom executor."""
 
 _Reason = TaskStatus.Reason
 _SHUTDOWN = Event(type=Event.Type.SHUTDOWN)
@@ -266,6 +269,8 @@ def deliver(context: Context, executor: Executor) -> None:
                 user = environment.user_of(context.config, executor.framework.info, executor.info.command)
                 context.effects.append(LinkVolumes(executor.run, executor.directory, member.volumes, user))
             infos.append(member.info)
+            if member.info.max_completion_time is not None:
+                _limit(context, member)
             member.info = history.without_data(member.info)  # the executor has it now, and nobody else asks for it
         if task.group:
             event = Event(
@@ -289,29 +294,57 @@ def kill(context: Context, message: link.Kill) -> None:
             "The task to be killed has no executor on this agent",
         )
         return
-    if message.revoked and task.state not in TERMINAL_STATES:
-        _revoke(context, task, message)
-    kill_task(context, task, message.kill_policy)
+    if message.revoked:
+        _cut_short(context, task, message.kill_policy, (_Reason.REASON_CONTAINER_PREEMPTED, message.revoked))
+    else:
+        kill_task(context, task, message.kill_policy)
 
 
-def _revoke(context: Context, task: Task, message: link.Kill) -> None:
-    """The master takes back what the task uses: the executor is asked first, and ended when that does not help.
+def _cut_short(context: Context, task: Task, policy: KillPolicy | None, why: tuple[TaskStatus.Reason, str]) -> None:
+    """The task ends against its scheduler's will: its executor is asked first, and ended when that does not help.
 
     For a task that the agent itself runs the supervisor sees to the end of its grace (paper 3.3).
     """
-    task.revoked = message.revoked
-    executor = task.executor
-    if executor is not None and executor.kind is ExecutorKind.CUSTOM:
-        grace_seconds = commands.grace_seconds(task, message.kill_policy)
-        context.timers.set((REVOKED, f"{task.framework_id} {task.task_id}"), context.now + grace_seconds)
+    if task.cut_short is None and task.state not in TERMINAL_STATES:
+        task.cut_short = why
+        executor = task.executor
+        if executor is not None and executor.kind is ExecutorKind.CUSTOM:
+            grace_seconds = commands.grace_seconds(task, policy)
+            context.timers.set((INSIST, _key(task)), context.now + grace_seconds)
+    kill_task(context, task, policy)
 
 
-def _revocation_due(context: Context, subject: str) -> None:
-    framework_id, _, task_id = subject.partition(" ")
+def _key(task: Task) -> str:
+    return f"{task.framework_id} {task.task_id}"
+
+
+def _task(context: Context, key: str) -> Task | None:
+    """The task with this key, while it is alive."""
+    framework_id, _, task_id = key.partition(" ")
     framework = context.state.frameworks.get(framework_id)
     task = framework.tasks.get(task_id) if framework is not None else None
-    if task is not None and task.revoked and task.executor is not None and task.state not in TERMINAL_STATES:
-        shutdown(context, task.executor, (_Reason.REASON_CONTAINER_PREEMPTED, task.revoked))
+    return None if task is None or task.state in TERMINAL_STATES else task
+
+
+def _insist(context: Context, key: str) -> None:
+    task = _task(context, key)
+    if task is not None and task.cut_short is not None and task.executor is not None:
+        shutdown(context, task.executor, task.cut_short)
+
+
+def _limit(context: Context, task: Task) -> None:
+    """A task on resources that are kept for short ones has begun (paper 4.4)."""
+    limit = task.info.max_completion_time
+    short = short_tasks_of(context.state.info.attributes)
+    if limit is not None and short is not None and uses_kept(short, task.resources):
+        context.timers.set((LIMIT, _key(task)), context.now + limit.nanoseconds / 1e9)
+
+
+def _limit_due(context: Context, key: str) -> None:
+    task = _task(context, key)
+    if task is not None:
+        why = "The task went on for longer than its max_completion_time"
+        _cut_short(context, task, None, (_Reason.REASON_MAX_COMPLETION_TIME_REACHED, why))
 
 
 def kill_task(context: Context, task: Task, policy: KillPolicy | None) -> None:
@@ -516,8 +549,11 @@ def due(context: Context, kind: str, subject: str) -> None:
             context.effects.append(Send(subject, _HEARTBEAT))
             context.timers.set((HEARTBEAT, subject), context.now + context.config.executor_heartbeat_seconds)
         return
-    if kind == REVOKED:
-        _revocation_due(context, subject)
+    if kind == INSIST:
+        _insist(context, subject)
+        return
+    if kind == LIMIT:
+        _limit_due(context, subject)
         return
     executor = state.runs.get(subject)
     if executor is None:

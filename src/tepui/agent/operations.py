@@ -9,7 +9,7 @@ that launches and operations take effect in the order in which the master sent t
 could undo. An operation is idempotent by its uuid.
 
 The master has counted on the outcome. When there is another one (a disk that fails, resources that are not here), the
-agent says so and leaves the master; the snapshot with which the next link begins mends what the master believes.
+agent says so, and then what it has (`CheckpointedResources`).
 
 The status of an operation with an id is told like a task's update: again after 10 s, then after twice as long each
 time, up to 10 min, and at once over a new link, until it is acknowledged. One without an id is told once.
@@ -33,7 +33,7 @@ from tepui.agent.journal import (
 )
 from tepui.agent.state import ApplyingOperation, HeldOperation, State
 from tepui.agent.volumes import VolumeDirectory, VolumeLink
-from tepui.model.link import AcknowledgeOperation, ApplyOperation, OperationUpdate
+from tepui.model.link import AcknowledgeOperation, ApplyOperation, CheckpointedResources, OperationUpdate
 from tepui.model.operations import apply_checkpointed, checkpointed, conversion, needs_checkpoint
 from tepui.model.resources import Resources
 from tepui.model.shell import SendLink
@@ -62,7 +62,7 @@ def apply(context: Context, message: ApplyOperation) -> None:
         context.tell(_update(message.operation_uuid, message.framework_id, settled))
     elif state.stopping is None:
         status = _status(context, message)
-        work = state.applying = ApplyingOperation(message, state.link, status)
+        work = state.applying = ApplyingOperation(message, status)
         try:
             made = _plan(context, work)
         except ValueError as error:
@@ -194,14 +194,12 @@ def _finish(context: Context, work: ApplyingOperation) -> None:
         _settle(state, message.operation_uuid, status)
         context.tell(_update(message.operation_uuid, message.framework_id, status))
     if work.total is None:
-        _leave_master(context, "An operation that the master counts on was not applied")
-    elif work.link != state.link:
-        _leave_master(context, "An operation took effect after the snapshot was taken")
+        _correct(context)
 
 
-def _leave_master(context: Context, why: str) -> None:
-    if context.state.link is not None:
-        context.give_up(why)
+def _correct(context: Context) -> None:
+    """The master counts on something else than what is here."""
+    context.tell(CheckpointedResources(resources=context.state.checkpointed.messages()))
 
 
 def volume_erased(context: Context, event: VolumeErased) -> None:
@@ -236,10 +234,15 @@ def due(context: Context, subject: str) -> None:
 
 
 def resend_all(context: Context) -> None:
-    """A master has just admitted the agent: tell it the status of every operation, with fresh back-offs."""
+    """A master has just admitted the agent: tell it the status of every operation, with fresh back-offs.
+
+    The snapshot that it knows may be older than the last operation, which it must know to have been answered first.
+    """
     for held in context.state.operations.values():
         held.retry_level = -1
         _send(context, held)
+    if context.state.checkpointed != context.state.told_resources:
+        _correct(context)
 
 
 def acknowledge(context: Context, message: AcknowledgeOperation) -> None:

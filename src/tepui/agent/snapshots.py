@@ -80,6 +80,7 @@ def _parts(context: Context) -> list[tuple[int, Snapshot]]:
         sizes[-1] += size
         return parts[-1]
 
+    state.told_resources = state.checkpointed
     for resource in state.checkpointed.messages():
         part_for(resource).resources.append(resource)
     for operation in operations.messages(state):

@@ -108,8 +108,8 @@ class Task:
     """What its updates carry as container_status, when the agent runs it."""
     ending: Ending | None = None
     """Why its run was told to end. None: it ends by itself."""
-    revoked: str = ""
-    """Why the master takes back what it uses; empty while it does not."""
+    cut_short: tuple[TaskStatus.Reason, str] | None = None
+    """Why it is ended against its scheduler's will: reason and sentence of its last update."""
     volumes: tuple[VolumeLink, ...] = ()
     """The persistent volumes among its resources."""
 
@@ -216,8 +216,6 @@ class ApplyingOperation:
     """The operation that is being applied; while there is one, nothing else is heard over the link but pings."""
 
     message: ApplyOperation
-    link: str | None
-    """Over which it came."""
     status: OperationStatus
     """What is to be said at the end."""
     total: Resources | None = None
@@ -284,6 +282,8 @@ class State:
     """All that the agent has: what it was started with, changed by what is checkpointed."""
     checkpointed: Resources = Resources.NONE
     """All that is dynamically reserved, and all persistent volumes: part of the total."""
+    told_resources: Resources = Resources.NONE
+    """What the last snapshot told of `checkpointed`."""
     revocable: Resources = Resources.NONE
     """What it lends beyond its total."""
     applying: ApplyingOperation | None = None

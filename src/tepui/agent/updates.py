@@ -113,9 +113,9 @@ def add(context: Context, task: Task, status: TaskStatus, records: list[JournalR
     framework = task.framework
     if context.state.drain_config is not None:
         _name_drain(context.state.drain_config, framework, status)
-    if task.revoked and status.state in _ENDED_BY_FORCE:
-        status.reason = TaskStatus.Reason.REASON_CONTAINER_PREEMPTED
-        status.message = task.revoked if not status.message else f"{task.revoked} ({status.message})"
+    if task.cut_short is not None and status.state in _ENDED_BY_FORCE:
+        status.reason, sentence = task.cut_short
+        status.message = sentence if not status.message else f"{sentence} ({status.message})"
     uuid = status.uuid or b""
     token = 0
     if framework.checkpoint:

@@ -20,6 +20,7 @@ from tepui.master import (
     accept,
     admission,
     agents,
+    corrections,
     draining,
     extensions,
     frameworks,
@@ -34,6 +35,7 @@ from tepui.master import (
     pruning,
     quota,
     reconcile,
+    revocation,
     stories,
     streams,
     tasks,
@@ -117,6 +119,7 @@ class MasterCore:
             WhitelistRead: _whitelist_read,
         }
         weights.recover(self.context, registry)
+        revocation.begin(self.context)
         if registry is not None:
             unreachable.recover(self.context, registry)
             maintenance.recover(self.context, registry)
@@ -229,6 +232,7 @@ _DUE_TO_ALL: dict[str, Callable[[Context], None]] = {
     RECOVERY[0]: unreachable.recovery_due,
     unreachable.REMOVALS[0]: unreachable.removal_due,
     pruning.PRUNING[0]: pruning.due,
+    revocation.REVOCATION[0]: revocation.due,
     inverse_offers.WANTED[0]: _looked_for,
     inverse_offers.EXPIRY[0]: inverse_offers.expire,
 }
@@ -449,6 +453,7 @@ _FROM_AGENT: dict[type, Callable[..., None]] = {
     wire.ExecutorMessage: tasks.executor_message,
     wire.ExecutorExited: tasks.executor_exited,
     wire.OperationUpdate: operations.updated,
+    wire.CheckpointedResources: corrections.corrected,
     wire.Oversubscribed: oversubscription.oversubscribed,
     wire.Unregister: agents.unregister,
 }

@@ -138,6 +138,16 @@ class OperationUpdate(LinkMessage, kw_only=True):
     status: OperationStatus
 
 
+class CheckpointedResources(LinkMessage, kw_only=True):
+    """What the agent has checkpointed, said when the master counts on something else: after an operation that was not
+    applied, or that took effect after the snapshot was taken.
+
+    Operations that the agent has not answered yet are not in it.
+    """
+
+    resources: list[Resource] = []
+
+
 class Oversubscribed(LinkMessage, kw_only=True):
     """What the agent lends beyond its own resources, in place of what it said before; nothing at the start of a link.
 
@@ -297,6 +307,7 @@ FromAgent = (
     | ExecutorMessage
     | ExecutorExited
     | OperationUpdate
+    | CheckpointedResources
     | Oversubscribed
     | Pong
     | Unregister
