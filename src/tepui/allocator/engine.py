@@ -25,6 +25,9 @@ from tepui.model.quantities import Quantities, add_quantities, contains_quantiti
 from tepui.model.resources import Resources
 from tepui.model.roles import is_same_or_descendant
 
+FRUITLESS_VISITS_MAX = 64
+"""After so many agents in a row that a role's risen room did not help, the rest wait for its next rise. (They wait for
+frameworks with minimums of different sizes; all others are found without fruitless visits.)"""
 _FEW = 32
 """So many frameworks are sorted for an agent rather than found by going through all in order."""
 
@@ -83,8 +86,9 @@ class Engine(Books):
             if agent not in changed:
                 self._visit(agent, self._ranked({leaf: None for leaf in leaves if leaf in participants}), grants)
         if self._quota.waiting:
-            for quota in self._quota.rose(self._minimum):
-                self._serve_waiting(quota, grants)
+            for quota in self._quota.rose():
+                for name in list(quota.waiters):
+                    self._serve_waiting(quota, name, grants)
         return grants
 
     def _retry(self, ended: Filter) -> None:
@@ -125,14 +129,17 @@ class Engine(Books):
         if leaves:
             self._visit(agent, self._ranked(leaves), grants, only_unmet=True)
 
-    def _serve_waiting(self, quota: Quota, grants: list[Grant]) -> None:
+    def _serve_waiting(self, quota: Quota, name: str, grants: list[Grant]) -> None:
         """The room of a role rose: go through the agents on which it was too small, until it is so again."""
-        for _ in range(len(quota.waiters)):
-            if not self._quota.useful(quota, self._minimum):
+        fruitless = 0
+        for _ in range(len(quota.waiters[name])):
+            agent = self._quota.next_waiter(quota, name, self._minimum)
+            if agent is None or fruitless >= FRUITLESS_VISITS_MAX:
                 return
-            agent, _ = quota.waiters.popitem(last=False)
             if agent.offered and agent.free:
+                before = len(grants)
                 self._visit(agent, self._ranked(quota.participants), grants)
+                fruitless = fruitless + 1 if len(grants) == before else 0
 
     def _visit(
         self, agent: AgentRecord, runs: Iterable[Iterable[Leaf]], grants: list[Grant], only_unmet: bool = False
@@ -224,22 +231,32 @@ class Engine(Books):
         minimum = leaf.minimum
         if not (self._enough(agent, offered) if minimum is None else suffices(offered, minimum)):
             return "below_minimum"
+        whole, restraint = offered, None
         if agent.gathers_for is not None or self._quota.quotas:
-            cut, reason = self._restrained(agent, leaf, offered, deciding)
-            if cut is not offered:
-                if not suffices(cut, self._minimum if minimum is None else minimum):
-                    return reason
-                offered = cut
+            restraint = self._restraint(agent, leaf, offered)
+            if restraint is not None:
+                offered = chopped(offered, merged(*restraint))
+        filtered = False
         for each in leaf.filters.get(agent, ()):
             if (each.freed is None or each.freed == agent.freed) and each.resources.contains(offered):
+                filtered = True
                 if deciding and each.resources.contains(agent.basis):
                     agent.block(leaf, each.resources, each.freed is not None)
-                return "filtered"
-        return offered
+                if each.resources.contains(whole):
+                    return "filtered"  # whatever else holds it back
+        if restraint is not None:
+            limit, headroom, gathering = restraint
+            if deciding:
+                self._wait_for_room(agent, leaf, limit, headroom, gathering)
+            if not suffices(offered, self._minimum if minimum is None else minimum):
+                return "quota_limit" if limit else "headroom" if headroom else "gathering"
+        return "filtered" if filtered else offered
 
-    def _restrained(self, agent: AgentRecord, leaf: Leaf, offered: Resources, deciding: bool) -> tuple[Resources, str]:
-        """What is left of `offered` within the role's limit, without what is held back for guarantees or for a large
-        task; and the first rule that took something off."""
+    def _restraint(
+        self, agent: AgentRecord, leaf: Leaf, offered: Resources
+    ) -> tuple[Quantities | None, Quantities | None, Quantities | None] | None:
+        """How much of `offered` the leaf may have, by name where that is less: by its role's limit, by what is held
+        back for guarantees, by what is held back for a large task. None when it may have everything."""
         book = self._quota
         quota = book.of(leaf)
         free = plain_quantities(offered)
@@ -249,12 +266,23 @@ class Engine(Books):
         wait = agent.gathers_for
         if wait is not None and wait.leaf is not leaf and not quota.lacks:
             gathering = {name: max(0, free[name] - held) for name, held in wait.held.items() if name in free}
-        if limit is None and headroom is None and gathering is None:
-            return offered, ""
-        if deciding and (limit is not None or headroom is not None or quota.guarantees):
-            book.wait(quota, agent, headroom is not None)
-        reason = "quota_limit" if limit is not None else "headroom" if headroom is not None else "gathering"
-        return chopped(offered, merged(limit, headroom, gathering)), reason
+        return (limit, headroom, gathering) if limit or headroom or gathering else None
+
+    def _wait_for_room(
+        self,
+        agent: AgentRecord,
+        leaf: Leaf,
+        limit: Quantities | None,
+        headroom: Quantities | None,
+        gathering: Quantities | None,
+    ) -> None:
+        """Have the agent looked at again when the room of the leaf's role rises."""
+        quota = self._quota.of(leaf)
+        for caps in (limit, headroom):
+            if caps:
+                self._quota.wait(quota, agent, caps, caps is headroom)
+        if gathering and quota.guarantees:  # as soon as these lack something it may have what is gathered
+            self._quota.wait(quota, agent, gathering, for_headroom=False)
 
     # For those who take resources back.
 

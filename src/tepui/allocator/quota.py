@@ -66,8 +66,8 @@ class Quota:
         """Leaves of the role and its sub-roles that take part."""
         self.demanding: dict[Leaf, None] = {}
         """Those among them with a minimum of their own."""
-        self.waiters: OrderedDict[AgentRecord, None] = OrderedDict()
-        """Agents on which its room was too small for what was free."""
+        self.waiters: dict[str, OrderedDict[AgentRecord, None]] = {}
+        """By name, agents on which its room of that was too small for what was free."""
 
     def consumed(self, name: str) -> int:
         return self.allocated.get(name, 0) + self.reserved.get(name, 0)
@@ -233,9 +233,10 @@ class QuotaBook:
 
     # Who waits.
 
-    def wait(self, quota: Quota, agent: AgentRecord, for_headroom: bool) -> None:
-        """Its room was too small for what is free on `agent`."""
-        quota.waiters[agent] = None
+    def wait(self, quota: Quota, agent: AgentRecord, caps: Mapping[str, int], for_headroom: bool) -> None:
+        """Its room of the names in `caps` was too small for what is free on `agent`."""
+        for name in caps:
+            quota.waiters.setdefault(name, OrderedDict())[agent] = None
         if for_headroom:
             self._for_headroom[quota] = None
 
@@ -243,35 +244,47 @@ class QuotaBook:
     def waiting(self) -> bool:
         return bool(self._risen) or (self._surplus_rose and bool(self._for_headroom))
 
-    def rose(self, default: Sequence[Quantities]) -> list[Quota]:
-        """Those that wait and whose room rose to something that somebody in them would take; the unmet first."""
-        candidates = self._risen
+    def rose(self) -> list[Quota]:
+        """Those that wait and whose room may have risen; those that lack something of their guarantees first."""
+        risen = self._risen
         self._risen = {}
         if self._surplus_rose:
             self._surplus_rose = False
-            candidates.update(self._for_headroom)
-        risen = [quota for quota in candidates if quota.waiters and self.useful(quota, default)]
-        return sorted(risen, key=lambda quota: not quota.lacks) if len(risen) > 1 else risen
+            risen.update(self._for_headroom)
+        for quota in risen:
+            if not quota.waiters:
+                self._for_headroom.pop(quota, None)
+        return sorted(risen, key=lambda quota: not quota.lacks) if len(risen) > 1 else list(risen)
 
-    def useful(self, quota: Quota, default: Sequence[Quantities]) -> bool:
-        """Whether the room of a role is enough for the smallest offer that somebody in it takes."""
-        if not quota.waiters:
-            self._for_headroom.pop(quota, None)
+    def next_waiter(self, quota: Quota, name: str, default: Sequence[Quantities]) -> AgentRecord | None:
+        """An agent on which the role's room of `name` was too small and may suffice now; it waits no longer."""
+        waiters = quota.waiters.get(name)
+        if waiters is None or not self._useful(quota, name, default):
+            return None
+        agent, _ = waiters.popitem(last=False)
+        if not waiters:
+            del quota.waiters[name]
+        return agent
+
+    def _useful(self, quota: Quota, name: str, default: Sequence[Quantities]) -> bool:
+        """Whether the role's room of `name` would make an offer for somebody in it larger, and large enough."""
+        room = {each: limit - quota.consumed(each) for each, limit in quota.limits.items()}
+        for each, required in self.required.items():
+            rest = self.pool.get(each, 0) - required + quota.lacks.get(each, 0)
+            room[each] = min(room.get(each, rest), rest)
+        if room.get(name, 1) <= 0:
             return False
-        if not quota.participants:
-            return False
-        room = {name: limit - quota.consumed(name) for name, limit in quota.limits.items()}
-        for name, required in self.required.items():
-            rest = self.pool.get(name, 0) - required + quota.lacks.get(name, 0)
-            room[name] = min(room.get(name, rest), rest)
-        if len(quota.demanding) < len(quota.participants) and _suffices(room, default):
+        if len(quota.demanding) < len(quota.participants) and _helps(name, room, default):
             return True
-        return any(leaf.minimum is not None and _suffices(room, leaf.minimum) for leaf in quota.demanding)
+        return any(leaf.minimum is not None and _helps(name, room, leaf.minimum) for leaf in quota.demanding)
 
     def forget(self, agent: AgentRecord) -> None:
         """The agent is gone."""
         for quota in (*self.quotas.values(), self.others):
-            quota.waiters.pop(agent, None)
+            for name in list(quota.waiters):
+                quota.waiters[name].pop(agent, None)
+                if not quota.waiters[name]:
+                    del quota.waiters[name]
         agent.free = Resources.NONE
         self.recount_pool(agent)
 
@@ -303,11 +316,11 @@ class QuotaBook:
             assert self.pool == total_of(agent.free for agent in everyone if agent.offered)
 
 
-def _suffices(room: Mapping[str, int], minimum: Sequence[Quantities]) -> bool:
-    """Whether some set of the minimum fits; what is not in `room` is not bounded."""
-    if not minimum:
-        return not room or any(amount > 0 for amount in room.values())
-    return any(all(room.get(name, amount) >= amount for name, amount in entry.items()) for entry in minimum)
+def _helps(name: str, room: Mapping[str, int], minimum: Sequence[Quantities]) -> bool:
+    """Whether so much room, of which there is some of `name`, makes an offer large enough. What is not in `room` is not
+    bounded, and was not what was missing."""
+    sets = [entry for entry in minimum if name in entry]
+    return not sets or any(all(room.get(each, least) >= least for each, least in entry.items()) for entry in sets)
 
 
 def chopped(resources: Resources, caps: Mapping[str, int]) -> Resources:
