@@ -223,6 +223,8 @@ class SchedulerSession:
         self._before_update: tuple[FrameworkInfo, set[str], OfferConstraints | None] | None = None
         """What an UPDATE_FRAMEWORK that is not answered yet would leave, should it be refused."""
         self._stopping = False
+        self._must_tear_down = False
+        """Whether the end waits, for a while, until a master was told to forget the framework."""
         self._effects: list[Effect] = []
         self._now = 0.0
 
@@ -353,7 +355,7 @@ class SchedulerSession:
     def _lose_stream(self, why: str) -> None:
         """Take back what the stream carried, and come back after a wait, at the next master in the list."""
         self._drop_stream(why)
-        if self._stopping:
+        if self._stopping and (self.is_torn_down or not self._must_tear_down):
             self._finish(None)
             return
         if self._state is not _State.SUBSCRIBED:  # else it may be back in a moment
@@ -439,6 +441,8 @@ class SchedulerSession:
         if all(call.update_framework is None for call in self._queue):
             self._before_update = None
         self._effects.append(Deliver(Connected(event, again)))
+        if self._stopping:
+            return
         if again:
             self._begin_round()
         else:
@@ -599,6 +603,8 @@ class SchedulerSession:
         if step.status in (200, 202):
             self._call_backoff.reset()
             self.is_torn_down = call.type is _Type.TEARDOWN
+            if self.is_torn_down:
+                self._queue.clear()  # what came behind is about a framework that is no more
             if call.update_framework is not None:
                 self._before_update = None
             return
@@ -670,11 +676,13 @@ class SchedulerSession:
         if self._stopping:
             return
         self._stopping = True
-        for key in (_RECONCILE, _RETRY):
-            self._timers.cancel(key)
-        if teardown and self.info.id is not None and self._state is _State.SUBSCRIBED:
+        self._timers.cancel(_RECONCILE)
+        is_away = self._state is not _State.SUBSCRIBED
+        # A framework that is away and has no failover timeout is torn down by its master without being asked.
+        if teardown and self.info.id is not None and not (is_away and not self.info.failover_timeout):
+            self._must_tear_down = bool(self.info.failover_timeout)
             self._queue.append(Call(type=_Type.TEARDOWN))
-        if self._state is not _State.SUBSCRIBED:
+        elif is_away:
             self._drop_stream("the framework ended")
             self._finish(None)
             return
