@@ -39,8 +39,8 @@ COMMAND_SECONDS = 1.5
 COMMAND_MEM = 32.0
 LEAD_SECONDS = 2.5
 """The batch has the cluster for itself so long before the word count comes."""
-TAIL_SECONDS = 2.0
-"""And about so long after it."""
+TAIL_SECONDS_MIN, TAIL_SHARE = 2.0, 0.35
+"""And about so long after it, of the time that they have together: more where the word count may take longer."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ def make_plan(texts: list[Text], manifest: Path) -> Plan:
     splits = make_splits(read_manifest(manifest), _block_bytes(texts))
     longest = max(split.length for split in splits)
     together = ceil(len(splits) / FAIR_CPUS) * (START_SECONDS + MAP_SECONDS) + REDUCE_SECONDS
-    cpu_seconds = CPUS * LEAD_SECONDS + FAIR_CPUS * together + CPUS * TAIL_SECONDS
+    alone = LEAD_SECONDS + max(TAIL_SECONDS_MIN, TAIL_SHARE * together)
+    cpu_seconds = CPUS * alone + FAIR_CPUS * together
     blocks = [part for split in splits for part in split.ranges]
     commands = [_command(number, blocks) for number in range(ceil(cpu_seconds / COMMAND_SECONDS))]
     return Plan(splits, longest / MAP_SECONDS, Graph(commands))
