@@ -126,7 +126,7 @@ def batch(
         work = journal.load(graph)
         if fresh:
             work = journal.restart(work)
-        code = _run(client.address, work, journal, file, name or file.stem, role, user, output)
+        code = _run(client.masters, work, journal, file, name or file.stem, role, user, output)
     except JournalError as error:
         raise RefusedError(str(error)) from None
     finally:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -29,8 +29,6 @@ class AddressError(ValueError):
 
 def parse_address(text: str) -> tuple[str, int]:
     """`HOST`, `HOST:PORT` or `[IPv6]:PORT`, also with `http://` before it. Raises AddressError."""
-    if text.startswith(("zk://", "file://")):
-        raise AddressError(f"expects HOST:PORT of a master, not '{text}': name one master, it knows who leads")
     host, port = _split(text.removeprefix("http://").rstrip("/"))
     if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
         raise AddressError(f"expects HOST:PORT, such as 127.0.0.1:{PORT_DEFAULT}, not '{text}'")
@@ -46,13 +44,29 @@ def _split(text: str) -> tuple[str, str]:
 
 
 class Client:
-    """Requests to one server. `who` is what sentences call it."""
+    """Requests to one server, the first of several that answers. `who` is what sentences call it."""
 
-    def __init__(self, address: tuple[str, int], who: str = "master", hint: str = "") -> None:
+    def __init__(
+        self,
+        address: tuple[str, int],
+        who: str = "master",
+        hint: str = "",
+        *,
+        others: Sequence[tuple[str, int]] = (),
+        masters: str | None = None,
+    ) -> None:
+        """`others` are tried where nobody listens at `address`; `masters` is what `masters` tells, else `address`."""
         self._who = who
         self._hint = hint
+        self._others = list(others)
         self._address = address
+        self._masters = masters
         self._connection = http.client.HTTPConnection(*address, timeout=TIMEOUT_SECONDS)
+
+    @property
+    def masters(self) -> str:
+        """Where the masters are, for those who go on asking when the one that answers now is lost."""
+        return self._masters or self.address
 
     @property
     def address(self) -> str:
@@ -109,10 +123,14 @@ class Client:
             return self._connection.getresponse()
         except TimeoutError:
             self._connection.close()
+            if self._try_another():
+                return self._exchange(method, target, body, headers)
             raise self._silent() from None
         except (http.client.RemoteDisconnected, ConnectionError) as error:
             self._connection.close()
             if kept:  # the server closed the kept connection before it saw this request
+                return self._exchange(method, target, body, headers)
+            if self._try_another():
                 return self._exchange(method, target, body, headers)
             if isinstance(error, http.client.RemoteDisconnected):
                 raise self._silent() from None
@@ -124,15 +142,27 @@ class Client:
             ) from None
         except OSError as error:
             self._connection.close()
+            if self._try_another():
+                return self._exchange(method, target, body, headers)
             raise self._nobody(error) from None
+
+    def _try_another(self) -> bool:
+        """Go on with the next address, if there is one."""
+        if not self._others:
+            return False
+        self._go_to(self._others.pop(0))
+        return True
 
     def _follow(self, location: str) -> None:
         found = urlsplit(location)
         if not found.hostname:
             raise UnreachableError(f"The {self._who} at {self.address} does not know who leads; try again soon.")
+        self._go_to((found.hostname, found.port or PORT_DEFAULT))
+
+    def _go_to(self, address: tuple[str, int]) -> None:
         self._connection.close()
-        self._address = (found.hostname, found.port or PORT_DEFAULT)
-        self._connection = http.client.HTTPConnection(*self._address, timeout=TIMEOUT_SECONDS)
+        self._address = address
+        self._connection = http.client.HTTPConnection(*address, timeout=TIMEOUT_SECONDS)
 
     def _decoded(self, data: bytes) -> Any:
         try:

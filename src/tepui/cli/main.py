@@ -22,6 +22,7 @@ _COMMANDS = {
     "batch": ("tepui.cli.batch:batch", "Run a file of commands with dependencies; goes on where it stopped."),
     "mapreduce": ("tepui.cli.mapreduce:mapreduce", "Run a MapReduce job of any executables, as Hadoop Streaming does."),
     "demo": ("tepui.cli.demo.command:demo", "Two frameworks share a cluster on this machine; ends by itself."),
+    "operator": ("tepui.cli.operator:operator", "For whoever runs a cluster: snapshots of the registry."),
     "local": ("tepui.cli.local:local", "A whole cluster on this machine, until Ctrl-C."),
     "serve": ("tepui.cli.serve:serve", "Run a server in the foreground, until SIGTERM or SIGINT."),
 }

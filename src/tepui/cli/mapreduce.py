@@ -248,4 +248,4 @@ def mapreduce(
         **{"name": "mapreduce", **properties},
     )
     client.get("/version")  # asks who leads, and says what to do where nobody is
-    raise SystemExit(run_job(client.address, description, inputs, manifest, output, split_bytes))
+    raise SystemExit(run_job(client.masters, description, inputs, manifest, output, split_bytes))

@@ -24,7 +24,8 @@ def master_option(function: Decorated) -> Decorated:
         metavar="HOST:PORT",
         envvar=["TEPUI_MASTER", "MESOS_MASTER"],
         callback=_client,
-        help=f"The master to ask.  [env: TEPUI_MASTER, MESOS_MASTER; default: {MASTER_DEFAULT}]",
+        help="The master to ask, or several divided by commas, or zk://HOST:PORT,.../path of ZooKeeper. "
+        f"[env: TEPUI_MASTER, MESOS_MASTER; default: {MASTER_DEFAULT}]",
     )(function)
 
 
@@ -34,12 +35,33 @@ def _client(context: click.Context, _: click.Parameter, value: str | None) -> An
     text = value or MASTER_DEFAULT
     if context.get_parameter_source("client") is not click.core.ParameterSource.COMMANDLINE:
         text = context.find_root().params.get("master") or text
+    hint = "Start a cluster with `tepui local`, or say where one is with --master=HOST:PORT."
     try:
-        address = parse_address(text)
+        if text.startswith(("zk://", "file://")):
+            return Client(_leader(text), masters=text)
+        addresses = [parse_address(one) for one in text.split(",")]
     except AddressError as error:
         raise click.UsageError(f"--master {error}.") from None
-    hint = "Start a cluster with `tepui local`, or say where one is with --master=HOST:PORT."
-    return Client(address, hint=hint)
+    masters = ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in addresses)
+    return Client(addresses[0], hint=hint, others=addresses[1:], masters=masters if len(addresses) > 1 else None)
+
+
+def _leader(text: str) -> tuple[str, int]:
+    """Where the leader is, as ZooKeeper tells. Raises AddressError, or UnreachableError with what to do."""
+    import asyncio
+
+    from tepui.cli.client import AddressError
+    from tepui.cli.errors import UnreachableError
+    from tepui.transport import zookeeper_url
+    from tepui.transport.leader import NoLeaderError, find_leader
+
+    try:
+        url = zookeeper_url.parse_zookeeper_url(text)
+        return asyncio.run(find_leader(url)).address
+    except zookeeper_url.AddressError as error:
+        raise AddressError(str(error)) from None
+    except NoLeaderError as error:
+        raise UnreachableError(str(error)) from None
 
 
 def output_options(function: Decorated) -> Decorated:

@@ -104,7 +104,7 @@ def run(
         time_limit_seconds=time_limit,
     )
     try:
-        code = run_job(client.address, job)
+        code = run_job(client.masters, job)
     except SessionError as error:
         raise RefusedError(f"{error}.") from None
     except AddressError as error:
