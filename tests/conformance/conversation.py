@@ -262,13 +262,11 @@ class Conversation(Scenario):
 
     def operations(self) -> None:
         first = self.agent_ids[0]
-        if self.has("operations"):
-            self._wait_for_whole_offer(first)
+        self._wait_for_whole_offer(first)
         start = len(self.main.stream.events)
         self.bind_offer("sched-36-accept-reserve-create", self.main, first)
         self.replay("sched-36-accept-reserve-create")
-        seconds = self.seconds_for("operations")
-        self.main.wait(lambda: len(self._operation_updates(start)) >= 2, seconds)
+        self.main.wait(lambda: len(self._operation_updates(start)) >= 2)
         for name, event in zip(
             ("sched-37-acknowledge-operation", "sched-38-acknowledge-operation"),
             self._operation_updates(start),
@@ -281,16 +279,16 @@ class Conversation(Scenario):
                 self.names.bind(json.loads(recorded.body)["acknowledge_operation_status"]["uuid"], live["value"])
         self.replay("sched-37-acknowledge-operation", "sched-38-acknowledge-operation")
         self.replay("sched-39-reconcile-operations")
-        self.main.wait(lambda: len(self._operation_updates(start)) >= 4, seconds)
+        self.main.wait(lambda: len(self._operation_updates(start)) >= 4)
         self.replay("oper-01-get-operations-with-some")
         self.main.wait(
-            lambda: any("disk" in entry for offer in self.main.offers(first) for entry in offer["resources"]), seconds
+            lambda: any("disk" in entry for offer in self.main.offers(first) for entry in offer["resources"])
         )
         self.keep("sched-40-operations-events", self.main.stream, start)
         start = len(self.main.stream.events)
         self.bind_offer("sched-41-accept-destroy-unreserve", self.main, first)
         self.replay("sched-41-accept-destroy-unreserve")
-        self.main.wait(lambda: bool(self._operation_updates(start)), seconds)
+        self.main.wait(lambda: bool(self._operation_updates(start)))
         self.main.wait(lambda: bool(self.main.offers(first, start)))
         self.keep("sched-42-invalid-operation-events", self.main.stream, start)
 

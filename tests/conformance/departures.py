@@ -14,24 +14,12 @@ from tests.conformance.shape import Rules
 
 # Features that Tepui does not have yet: the conversation does not wait for what they bring, and what the
 # recording shows of them inside other answers is left out of the comparison.
-LACKS = frozenset({"operations", "maintenance", "drain"})
+LACKS = frozenset({"maintenance", "drain"})
 
-ALLOCATION = "the allocation issue: reservations, volumes, operations, quota, weights"
 AVAILABILITY = "the availability issue: maintenance, drain, deactivation, gone agents, the durable registry"
 SECURITY = "the security issue: authentication and authorization"
 
 EXPECTED_FAILURES: dict[str, str] = {
-    "legacy-busy-17-reserve": ALLOCATION,
-    "oper-38-reserve": ALLOCATION,
-    "oper-39-reserve-disk": ALLOCATION,
-    "oper-40-create-volumes": ALLOCATION,
-    "oper-41-destroy-volumes": ALLOCATION,
-    "oper-42-unreserve": ALLOCATION,
-    "oper-43-reserve-unknown-agent": ALLOCATION,
-    "oper-44-reserve-too-much": ALLOCATION,
-    "oper-45-reserve-unreserved": ALLOCATION,
-    "sched-40-operations-events": ALLOCATION,
-    "sched-42-invalid-operation-events": ALLOCATION,
     "executor-02-e-z": AVAILABILITY,
     "oper-02-update-maintenance-schedule": AVAILABILITY,
     "oper-03-get-maintenance-schedule": AVAILABILITY,
@@ -122,13 +110,9 @@ ADDED_HEADERS = frozenset({"etag", "last-modified", "accept-ranges"})
 # What the reference itself answers differently from one run to the next.
 REFERENCE_RULES = Rules(names_may_lack=(re.compile(""),), names_may_add=(re.compile(""),))
 
-# What the recording shows of features: reservations for these roles.
-SHOWN = {
-    "operations": frozenset({"lr", "opr"}),
-}
 # A role whose quota was set back to nothing, which the reference still lists.
 LEFT_OVER = frozenset({"quotarole"})
-# ... and tasks that end otherwise without them.
+# What the recording shows of features: tasks that end otherwise without them.
 ENDINGS = {
     "drain": frozenset(
         {
@@ -143,9 +127,8 @@ ENDINGS = {
 
 def without_lacking_features(value: Any, lacks: frozenset[str]) -> Any:
     """`value` without what features in `lacks` left in it, and without what is over."""
-    names = frozenset[object]().union(*(shown for feature, shown in SHOWN.items() if feature in lacks))
     endings = frozenset[object]().union(*(ended for feature, ended in ENDINGS.items() if feature in lacks))
-    return _without(value, names | endings | LEFT_OVER)
+    return _without(value, endings | LEFT_OVER)
 
 
 def _without(value: Any, shown: frozenset[object]) -> Any:
