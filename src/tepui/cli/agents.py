@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from tepui.cli.output import Column, Output, Report, amount, fields, number, res
 from tepui.cli.tasks import tasks_table
 
 EXTENSIONS = "/api/tepui/v1"
+DRAIN_POLL_SECONDS = 0.5
 
 
 @click.group()
@@ -51,14 +53,99 @@ def show(client: Client, output: Output, agent_id: str) -> None:
     output.show(report, f"tepui agent show {agent_id}")
 
 
+@agent.command()
+@click.argument("agent_id", metavar="ID")
+@click.option("--grace", metavar="DURATION", help="The longest that a task may take to end, such as 30secs.")
+@click.option("--mark-gone", is_flag=True, help="Mark the agent gone when it is empty: it never comes back.")
+@click.option("--wait", is_flag=True, help="Wait until the agent is drained, or gone.")
+@master_option
+def drain(client: Client, agent_id: str, grace: str | None, mark_gone: bool, wait: bool) -> None:
+    """Empty an agent: no more offers of it, and its tasks are killed. `reactivate` puts it in service again."""
+    found = _named(client, agent_id)
+    member: dict[str, Any] = {"agent_id": {"value": found}, "mark_gone": mark_gone}
+    if grace is not None:
+        nanoseconds = _nanoseconds(grace)
+        member["max_grace_period"] = {"seconds": nanoseconds // 10**9, "nanos": nanoseconds % 10**9}
+    client.post("/api/v1", {"type": "DRAIN_AGENT", "drain_agent": member})
+    click.echo(f"Draining agent {found}.")
+    while wait and _is_draining(client, found):
+        time.sleep(DRAIN_POLL_SECONDS)
+
+
+@agent.command()
+@click.argument("agent_id", metavar="ID")
+@master_option
+def deactivate(client: Client, agent_id: str) -> None:
+    """Offer nothing more of an agent; its tasks go on."""
+    click.echo(f"Deactivated agent {_tell(client, 'DEACTIVATE_AGENT', agent_id)}.")
+
+
+@agent.command()
+@click.argument("agent_id", metavar="ID")
+@master_option
+def reactivate(client: Client, agent_id: str) -> None:
+    """Put an agent that was deactivated or drained in service again."""
+    click.echo(f"Agent {_tell(client, 'REACTIVATE_AGENT', agent_id)} is in service again.")
+
+
+@agent.command()
+@click.argument("agent_id", metavar="ID")
+@master_option
+def gone(client: Client, agent_id: str) -> None:
+    """Say that an agent never comes back: its tasks are over, and if it does come back it is told to end.
+
+    The agent may be connected, disconnected or unreachable. This cannot be undone.
+    """
+    click.echo(f"Marked agent {_tell(client, 'MARK_AGENT_GONE', agent_id)} gone.")
+
+
+def _named(client: Client, agent_id: str) -> str:
+    return resolve("agent", agent_id, [entry["id"] for entry in all_agents(client)])
+
+
+def _tell(client: Client, kind: str, agent_id: str) -> str:
+    """Make a call about an agent; returns its whole id."""
+    found = _named(client, agent_id)
+    client.post("/api/v1", {"type": kind, kind.lower(): {"agent_id": {"value": found}}})
+    return found
+
+
+def _is_draining(client: Client, agent_id: str) -> bool:
+    return any(entry["id"] == agent_id and entry["state"].startswith("draining") for entry in all_agents(client))
+
+
+def _nanoseconds(grace: str) -> int:
+    from tepui.wire.text import TextError, parse_duration
+
+    try:
+        return int(parse_duration(grace) * 1e9)
+    except TextError as error:
+        raise click.UsageError(f"--grace {error}.") from None
+
+
 def all_agents(client: Client) -> list[dict[str, Any]]:
-    """What the master says of each agent; `state` is active, disconnected or unreachable."""
+    """What the master says of each agent.
+
+    `state` is active, deactivated, draining, drained or disconnected (also several of these), awaited (not back since
+    the master's failover), unreachable or gone.
+    """
     answer = client.get(f"{EXTENSIONS}/agents")
-    agents = [{**entry, "state": "active" if entry["active"] else "disconnected"} for entry in answer["agents"]]
-    return agents + [
+    agents = [{**entry, "state": _state(entry)} for entry in answer["agents"]]
+    agents += [{**entry, "state": "awaited"} for entry in answer["recovered_agents"]]
+    agents += [
         {"id": entry["id"], "state": "unreachable", "unreachable_time": entry["since"]}
         for entry in answer["unreachable_agents"]
     ]
+    return agents + [
+        {"id": entry["id"], "state": "gone", "gone_time": entry["since"]} for entry in answer["gone_agents"]
+    ]
+
+
+def _state(entry: Mapping[str, Any]) -> str:
+    words = [] if entry["service"] == "in service" else [entry["service"]]
+    if not entry["connected"]:
+        words.append("disconnected")
+    return ", ".join(words) or "active"
 
 
 def _share(entry: Mapping[str, Any], name: str) -> str:
@@ -82,9 +169,14 @@ def _table(agents: list[dict[str, Any]]) -> str:
             for title, name in (("CPUS", "cpus"), ("MEM", "mem"), ("DISK", "disk"), ("GPUS", "gpus"))
         ),
         Column("ATTRIBUTES", _attributes),
-        Column("SINCE", lambda row: since(row.get("registered_time") or row.get("unreachable_time")), number=True),
+        Column("SINCE", lambda row: since(_time(row)), number=True),
     ]
     return table(columns, agents, "There are no agents: start one with `tepui serve agent --master=HOST:PORT`.")
+
+
+def _time(entry: Mapping[str, Any]) -> float | None:
+    """Since when it is as it is."""
+    return entry.get("registered_time") or entry.get("unreachable_time") or entry.get("gone_time")
 
 
 def _attributes(entry: Mapping[str, Any]) -> str:
@@ -105,6 +197,6 @@ def _details(entry: Mapping[str, Any], tasks: int) -> str:
             ("Offered", resources(entry["offered_resources"])),
             ("Executors", number(entry["executors"])),
         ]
-    else:
-        pairs.append(("Unreachable", f"for {since(entry['unreachable_time'])}"))
+    elif _time(entry) is not None:
+        pairs.append(("Since", f"{since(_time(entry))} ago"))
     return f"{fields(pairs)}\n\n{tasks_table(entry['active_tasks'], tasks, 'No tasks run here.')}"

@@ -12,6 +12,7 @@ from tepui import __version__
 _COMMANDS = {
     "status": ("tepui.cli.status:status", "The cluster at a glance."),
     "agent": ("tepui.cli.agents:agent", "Agents: the machines of the cluster."),
+    "maintenance": ("tepui.cli.maintenance:maintenance", "Maintenance: machines that will be away, and that are."),
     "framework": ("tepui.cli.frameworks:framework", "Frameworks: who uses the cluster."),
     "role": ("tepui.cli.roles:role", "Roles: between whom the cluster is shared."),
     "quota": ("tepui.cli.quota:quota", "Quota: what roles are guaranteed, and what they may use at most."),
