@@ -179,8 +179,7 @@ class Engine(Books):
             resources = offered.select(agent.kinds, leaf.role)
             agent.given = resources, offered, leaf.role
         held = agent.held.get(leaf)
-        if leaf.wait is not None:
-            self._gathering.granted(leaf.wait, offered.quantities(), agent, self._now)
+        gathered = leaf.wait is not None and self._gathering.granted(leaf.wait, offered.quantities(), agent, self._now)
         if agent.shared:
             held = held or Resources.NONE
             self._set_held(leaf, agent, held, held + resources, given=True)
@@ -195,6 +194,8 @@ class Engine(Books):
         agent.free = Resources.NONE if offered is agent.free else agent.free - offered
         if self._quota.guaranteed:
             self._quota.recount_pool(agent)
+        if gathered and agent.free:
+            self._changed[agent] = None  # the rest of what was gathered is for others, in the next run
         leaf.reasons.granted += 1
         grants.append(Grant(leaf.framework.framework_id, leaf.role, agent.agent_id, resources))
 
@@ -360,6 +361,11 @@ class Engine(Books):
     def moves(self) -> int:
         """How many times somebody's place in the order changed."""
         return self._tree.moves
+
+    @property
+    def looks(self) -> int:
+        """How many agents were looked at so far to find room for large tasks."""
+        return self._gathering.looks
 
     def total_quantities(self) -> Quantities:
         return dict(self._tree.total)

@@ -105,14 +105,17 @@ class Gathering:
         if wait is not None and wait.agent is not None:
             self._end(wait)
 
-    def granted(self, wait: Wait, have: Mapping[str, int], agent: AgentRecord, now: float) -> None:
-        """It is offered so much of an agent."""
-        if wait.met_by(have, agent):
-            wait.since = now
-            wait.tried.clear()
-            if wait.agent is not None:
-                self._end(wait)
-                self._at(wait, now + self._patience_seconds)
+    def granted(self, wait: Wait, have: Mapping[str, int], agent: AgentRecord, now: float) -> bool:
+        """It is offered so much of an agent; whether that is what was gathered there."""
+        if not wait.met_by(have, agent):
+            return False
+        wait.since = now
+        wait.tried.clear()
+        gathered_on = wait.agent
+        if gathered_on is not None:
+            self._end(wait, release=gathered_on is not agent)
+            self._at(wait, now + self._patience_seconds)
+        return gathered_on is agent
 
     def declined(self, wait: Wait, have: Mapping[str, int], agent: AgentRecord, until: float) -> None:
         """It does not want so much of an agent until then."""
@@ -210,14 +213,15 @@ class Gathering:
         self.looks += len(chosen)
         return chosen
 
-    def _end(self, wait: Wait) -> None:
+    def _end(self, wait: Wait, release: bool = True) -> None:
         agent = wait.agent
         assert agent is not None
         agent.gathers_for = wait.agent = None
         subtract_quantities(self.held, wait.held)
         wait.held = {}
         del self.running[wait]
-        self._release(agent)
+        if release:
+            self._release(agent)
 
     def _at(self, wait: Wait, due: float) -> None:
         wait.due = due
