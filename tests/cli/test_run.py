@@ -13,6 +13,7 @@ import pytest
 
 from tepui.cli.running import CODE_LOST, LINE_BYTES_MAX, Prefixed, exit_code
 from tepui.model.v1.mesos import TaskID, TaskState, TaskStatus
+from tepui.model.wait_status import describe_wait_status
 from tests.cli.commands import DEADLINE_SECONDS, Commands, environment, tepui
 from tests.conformance.cluster import OURS, Cluster, wait_until
 
@@ -151,6 +152,17 @@ def test_what_cannot_be_run_is_one_sentence(commands: Commands, arguments: list[
 )
 def test_exit_codes(state: TaskState, message: str | None, code: int) -> None:
     assert exit_code(TaskStatus(task_id=TaskID(value="t"), state=state, message=message)) == code
+
+
+def test_what_an_agent_says_of_an_end_is_understood() -> None:
+    """The exit code travels in words only: every end that a process can have, as the agent words it, gives the code
+    that a shell gives. That agents say `Command` and these words is held by tests/conformance/test_commands.py."""
+    ends = [(code << 8, code) for code in range(256)]
+    ends += [(number | dumped, 128 + number) for number in sorted(signal.valid_signals()) for dumped in (0, 0x80)]
+    for wait_status, code in ends:
+        state = TaskState.TASK_FAILED if wait_status else TaskState.TASK_FINISHED
+        message = f"Command {describe_wait_status(wait_status)}"
+        assert exit_code(TaskStatus(task_id=TaskID(value="t"), state=state, message=message)) == code, message
 
 
 def test_lines_are_marked_whole_and_long_ones_are_cut() -> None:
