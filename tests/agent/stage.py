@@ -78,6 +78,7 @@ from tepui.model.shell import (
     Stored,
     Tick,
 )
+from tepui.model.short_tasks import ShortTasks, attributes_of
 from tepui.model.v1.executor import Call
 from tepui.model.v1.mesos import (
     AgentID,
@@ -133,13 +134,14 @@ def kept_only(records: list[Any]) -> list[Any]:
 
 
 _RESOURCE = re.compile(
-    r"(?P<name>\w+):(?P<amount>[\d.]+)(?P<roles>(@[\w/]+)*)(#(?P<id>\w+):(?P<path>[^~*]+))?(?P<kinds>[~*]*)"
+    r"(?P<name>\w+):(?P<amount>[\d.]+)(=(?P<static>[\w/]+))?(?P<roles>(@[\w/]+)*)(#(?P<id>\w+):(?P<path>[^~*]+))?(?P<kinds>[~*]*)"
 )
 _DYNAMIC = Resource.ReservationInfo.Type.DYNAMIC
 
 
 def resources(text: str) -> list[Resource]:
-    """`cpus:1+disk:64@eng#v1:data`: dynamically reserved for `eng`, persistent under the id `v1`, to be seen at `data`.
+    """`cpus:1=ops+disk:64@eng#v1:data`: statically reserved for `ops`; dynamically for `eng`, persistent under the id
+    `v1`, to be seen at `data`.
 
     `~` at the end stands for revocable, `*` for shared.
     """
@@ -150,6 +152,9 @@ def _resource_of(text: str) -> Resource:
     match = _RESOURCE.fullmatch(text)
     assert match is not None, text
     result = resource(match["name"], float(match["amount"]))
+    if match["static"] is not None:
+        static = Resource.ReservationInfo.Type.STATIC
+        result.reservations.append(Resource.ReservationInfo(type=static, role=match["static"]))
     for role in match["roles"].split("@")[1:]:
         result.reservations.append(Resource.ReservationInfo(type=_DYNAMIC, role=role))
     if match["id"] is not None:
@@ -325,6 +330,11 @@ class Stage:
         self._denied.add(user)
         return []
 
+    def do_keeps(self, role: str, seconds: str) -> list[Event]:
+        """An agent that keeps what is reserved for `role` for tasks of at most so many seconds."""
+        self.core.records.info.attributes = attributes_of(ShortTasks(role, float(seconds)))
+        return []
+
     def do_link_up(self) -> list[Event]:
         self._links += 1
         self._link = f"link-{self._links}"
@@ -394,12 +404,12 @@ class Stage:
             task.resources += resources(using) if using else []
             if grace:
                 task.kill_policy = KillPolicy(grace_period=DurationInfo(nanoseconds=int(grace) * 10**9))
+            if limit:
+                task.max_completion_time = DurationInfo(nanoseconds=int(limit) * 10**9)
         info.resources += resources(executor_using) if executor_using else []
         if executor_id in ("-", "default"):
             for task in tasks:
                 task.command = CommandInfo(value=command or f"./{task.task_id.value}", user=user or None)
-                if limit:
-                    task.max_completion_time = DurationInfo(nanoseconds=int(limit) * 10**9)
         if uri:
             for fetching in (info.command, *(task.command for task in tasks)):
                 if fetching is not None:

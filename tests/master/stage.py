@@ -59,6 +59,7 @@ from tepui.model.shell import (
     Stored,
     Tick,
 )
+from tepui.model.short_tasks import ShortTasks, attributes_of
 from tepui.model.v1 import master, mesos, scheduler
 from tepui.model.v1.google import Duration
 from tepui.model.v1.maintenance import Schedule, Window
@@ -460,7 +461,7 @@ class Stage:
         words, options = parse(rest)
         acknowledge = Call.AcknowledgeOperationStatus(
             operation_id=OperationID(value=words[1]),
-            uuid=uuid_of(words[2]),
+            uuid=bytes.fromhex(words[2]) if len(words[2]) == 32 else uuid_of(words[2]),
             agent_id=AgentID(value=self.own(options.get("agent", "S0"))),
         )
         self.call(
@@ -629,6 +630,9 @@ class Stage:
         if "height" in options:
             scalar = Value.Scalar(value=float(options["height"]))
             info.attributes.append(mesos.Attribute(name="height", type=Value.Type.SCALAR, scalar=scalar))
+        if "short" in options:
+            role, seconds = options["short"].split(":")
+            info.attributes += attributes_of(ShortTasks(role, float(seconds)))
         if "domain" in options:
             fault = mesos.DomainInfo.FaultDomain
             region, zone = options["domain"].split("/")

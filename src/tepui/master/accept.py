@@ -19,6 +19,7 @@ from tepui.model import link
 from tepui.model.operations import Conversion, conversion
 from tepui.model.operators import agent_text
 from tepui.model.resources import Resources
+from tepui.model.short_tasks import refused_executor, refused_task
 from tepui.model.v1 import mesos
 from tepui.model.v1.mesos import ExecutorInfo, FrameworkID, TaskInfo, TaskState, TaskStatus
 from tepui.model.v1.scheduler import Call
@@ -313,7 +314,7 @@ class Acceptance:
             return f"Task uses invalid resources: {parsed.unusable}"
         return validation.invalid_after_resources(
             info, parsed.resources, "TASK_RESOURCE_LIMITS" in self.agent.capabilities
-        )
+        ) or refused_task(self.agent.info.attributes, info, parsed.resources)
 
     def _prepare(self, given: ExecutorInfo, group: bool) -> tuple[_Ready | None, str | None]:
         """The executor to use, or why it cannot be."""
@@ -341,6 +342,9 @@ class Acceptance:
             return _Ready(known.info, Resources.NONE, given, known), None
         if parsed.unusable is not None:
             return None, f"Executor uses invalid resources: {parsed.unusable}"
+        why = refused_executor(self.agent.info.attributes, parsed.resources)
+        if why is not None:
+            return None, why
         if parsed.resources.shared():
             return None, "Executor resources must not be shared"
         return _Ready(info, parsed.resources, given, None), None

@@ -38,9 +38,11 @@ from tepui.containers import client as supervisor
 from tepui.containers import events as supervised
 from tepui.containers.sandbox import SandboxError, create_nested_sandbox, create_sandbox, sandbox_path
 from tepui.containers.volumes import VolumeError
-from tepui.model.resources import ResourceError
+from tepui.model.resource_kind import Reservation, ReservationForm
+from tepui.model.resources import ResourceError, Resources
 from tepui.model.shell import Event, Store, Stored
-from tepui.model.v1.mesos import AgentInfo, ResourceStatistics
+from tepui.model.short_tasks import ShortTasks, attributes_of
+from tepui.model.v1.mesos import AgentInfo, Resource, ResourceStatistics
 from tepui.server.agent_operator_api import AgentOperatorApi
 from tepui.server.base import Server
 from tepui.server.domain import fault_domain
@@ -96,6 +98,13 @@ def agent_info(flags: Flags, hostname: str, port: int, work_dir: str) -> AgentIn
         attributes = parse_attributes(flags.text("attributes") or "")
     except TextError as error:
         raise FlagError(f"--attributes {error}.") from None
+    short = flags.text("short_task_resources")
+    if short is not None:
+        if flags.text("short_task_role") == "*":
+            raise FlagError("--short_task_role must be a role of its own: '*' is what everybody has.")
+        kept_for = ShortTasks(flags.text("short_task_role") or "", flags.seconds("short_task_duration"))
+        resources = _keep_for_short_tasks(resources, parse_resources(short, "*"), kept_for)
+        attributes = attributes + attributes_of(kept_for)
     domain = flags.value("domain")
     return AgentInfo(
         hostname=hostname,
@@ -104,6 +113,16 @@ def agent_info(flags: Flags, hostname: str, port: int, work_dir: str) -> AgentIn
         attributes=attributes,
         domain=fault_domain(domain) if isinstance(domain, dict) else None,
     )
+
+
+def _keep_for_short_tasks(resources: list[Resource], kept: list[Resource], short: ShortTasks) -> list[Resource]:
+    """All resources, those that are kept for short tasks reserved for their role. Raises FlagError."""
+    every, part = Resources.of(resources), Resources.of(kept)
+    free = every.unreserved()
+    if not free.contains(part):
+        raise FlagError(f"--short_task_resources {part} is more than the agent has unreserved, which is {free}.")
+    reservation = Reservation(Resource.ReservationInfo.Type.STATIC, short.role)
+    return (every - part + part.with_reservation(reservation)).messages(ReservationForm.STACK)
 
 
 def agent_config(flags: Flags, port: int, work_dir: str, now: float) -> AgentConfig:
