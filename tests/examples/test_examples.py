@@ -43,6 +43,15 @@ def test_commands(cluster: Cluster) -> None:
     assert run_example(cluster, "commands.py", "true").returncode == 0
 
 
+def test_the_ledger(cluster: Cluster) -> None:
+    """The second run finds what the first one wrote."""
+    assert run_example(cluster, "ledger.py", "new", "echo first >> ledger/entries").returncode == 0
+    done = run_example(
+        cluster, "ledger.py", "old", "echo second >> ledger/entries && test $(wc -l < ledger/entries) = 2"
+    )
+    assert (done.returncode, done.stdout) == (0, "TASK_FINISHED: Command exited with status 0\n"), done.stderr
+
+
 def test_a_framework_is_short() -> None:
     assert len((EXAMPLES / "commands.py").read_text().splitlines()) <= LINES_MAX
 
