@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tepui.cli.demo.plan import AGENTS, make_plan, write_manifest
-from tepui.cli.demo.report import count_plainly, difference
+from tepui.cli.demo.report import checked_counts, count_plainly
 from tepui.cli.demo.texts import find_texts
 from tepui.cli.demo.words import map_words, reduce_words
+from tepui.cli.errors import RefusedError
 from tepui.frameworks.mapreduce.map_task import read_range
 
 LINE = "thirty bytes are in this line\n"
@@ -77,12 +78,21 @@ def test_each_agent_has_a_third_and_no_line_is_lost_or_read_twice(tmp_path: Path
     assert set(held) == set(AGENTS)
     assert max(held.values()) - min(held.values()) <= max(split.length for split in plan.splits)
     counts = Counter(dict(reduce_words(sorted(pairs))))
-    assert difference(counts, count_plainly(found)) is None
+    assert counts == count_plainly(found)
     assert counts["ñandú"] == 20_000
 
 
-def test_a_wrong_count_is_a_sentence() -> None:
-    sentence = difference(Counter(a=1, b=2), Counter(a=1, b=3, c=1))
-    assert sentence == (
+def test_a_wrong_count_is_an_error_of_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("a b b b c")
+    found = find_texts(tmp_path / "text", 1000, unpacked(tmp_path))
+    output = tmp_path / "output"
+    output.mkdir()
+    (output / "part-00000").write_text("a\t1\n")
+    (output / "part-00001").write_text("b\t2\n")
+    with pytest.raises(RefusedError) as caught:
+        checked_counts(output, found)
+    assert caught.value.format_message() == (
         "The word counts are not those of a plain count of the same files: 2 differ, such as 'b' with 2 instead of 3."
     )
+    (output / "part-00001").write_text("b\t3\nc\t1\n")
+    assert checked_counts(output, found) == Counter(a=1, b=3, c=1)

@@ -66,10 +66,10 @@ def demo(place: Path | None, megabytes: float, output: Path, *, keep: bool) -> N
     """
     started_at = time.monotonic()
     output = output.expanduser().absolute()
-    folder = Path(tempfile.mkdtemp(prefix="tepui-demo-"))
+    _heed_signals()
+    folder = _temporary_folder()
     cluster: DemoCluster | None = None
     try:
-        _heed_signals()
         texts = _find_texts(place, megabytes, folder)
         _prepare_output(output)
         from tepui.cli.demo.cluster import DemoCluster
@@ -83,12 +83,21 @@ def demo(place: Path | None, megabytes: float, output: Path, *, keep: bool) -> N
     except KeyboardInterrupt:
         click.echo("tepui: Interrupted; ending the cluster.", err=True)
         raise SystemExit(CODE_INTERRUPTED) from None
+    except OSError as error:
+        raise RefusedError(f"{error.filename or 'The demonstration'}: {error.strerror or error}.") from None
     finally:
         _ignore_signals()
         if cluster is not None:
             cluster.end()
         else:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _temporary_folder() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="tepui-demo-"))
+    except OSError as error:
+        raise RefusedError(f"There is no room for temporary files: {error}. Name a folder with TMPDIR.") from None
 
 
 def _heed_signals() -> None:
@@ -192,13 +201,8 @@ def _tell(ran: Ran, texts: Texts, cluster: DemoCluster, output: Path, started_at
     from tepui.cli.demo import report
     from tepui.cli.demo.picture import NoPictureError, draw
 
-    counts = report.read_output(ran.counts)
-    wrong = report.difference(counts, report.count_plainly(texts))
-    if wrong is not None:
-        raise RefusedError(wrong)
-    if keep:
-        cluster.stay()
-    else:
+    counts = report.checked_counts(ran.counts, texts)
+    if not keep:
         cluster.begin_end()
     written = [WORDS_FILE, SUMMARY_FILE]
     trouble = ""
@@ -209,6 +213,8 @@ def _tell(ran: Ran, texts: Texts, cluster: DemoCluster, output: Path, started_at
         trouble = str(error)
     with (output / WORDS_FILE).open("w", encoding="utf-8") as file:
         file.writelines(f"{word}\t{number}\n" for word, number in report.top(counts))
+    if keep:
+        cluster.stay()
     cluster.end()
     found = report.summary(ran, texts, counts, cluster.pids, time.monotonic() - started_at)
     (output / SUMMARY_FILE).write_text(json.dumps(found, indent=2) + "\n")

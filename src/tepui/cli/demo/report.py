@@ -39,16 +39,17 @@ def count_plainly(texts: Texts) -> Counter[str]:
     return counts
 
 
-def difference(counts: Counter[str], plain: Counter[str]) -> str | None:
-    """A sentence when two counts are not the same."""
+def checked_counts(folder: Path, texts: Texts) -> Counter[str]:
+    """The word count's output. Raises RefusedError unless a plain count of the same files gives the same."""
+    counts, plain = read_output(folder), count_plainly(texts)
     wrong = sorted(word for word in counts.keys() | plain.keys() if counts[word] != plain[word])
-    if not wrong:
-        return None
-    first = wrong[0]
-    return (
-        f"The word counts are not those of a plain count of the same files: {len(wrong)} differ, such as "
-        f"'{first}' with {counts[first]} instead of {plain[first]}."
-    )
+    if wrong:
+        first = wrong[0]
+        raise RefusedError(
+            f"The word counts are not those of a plain count of the same files: {len(wrong)} differ, such as "
+            f"'{first}' with {counts[first]} instead of {plain[first]}."
+        )
+    return counts
 
 
 def top(counts: Counter[str]) -> list[tuple[str, int]]:
@@ -57,7 +58,7 @@ def top(counts: Counter[str]) -> list[tuple[str, int]]:
 
 
 def summary(ran: Ran, texts: Texts, counts: Counter[str], pids: dict[str, int], seconds: float) -> dict[str, Any]:
-    """All figures. `is_correct` is true because a demonstration with other counts has no summary."""
+    """All figures. `counts_checked` is always true: a demonstration with wrong counts has no summary."""
     shares, progress = ran.shares, ran.words.progress
     phase = shares.full_phase()
     frameworks = {}
