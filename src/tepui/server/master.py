@@ -201,7 +201,8 @@ class MasterServer(Server):
         )
         self._registry = registry
         stored = await registry.lead()
-        known = Registry(stored.records())
+        # Fifty thousand agents are a second's work, in which /health is to be answered.
+        known = await asyncio.to_thread(lambda: Registry(stored.records()))
         now = self._clock.now()
         config = msgspec.structs.replace(config, epoch=stored.epoch, elected_time=now)
         core = MasterCore(config, make_allocator(self._flags), Random(SystemRandom().getrandbits(128)), registry=known)
