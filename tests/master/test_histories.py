@@ -3,7 +3,8 @@
 
 Frameworks subscribe, vanish and are torn down; agents connect, lose their links, restart with less than they had,
 leave; launches, updates (also late, repeated, out of order, for what is long over), kills and acknowledgements go
-between them; time passes. `Stage` checks the whole state after every event.
+between them; resources are reserved and volumes made of them, by frameworks and operators, and agents apply that sooner
+or later, or never hear of it; time passes. `Stage` checks the whole state after every event.
 """
 
 from __future__ import annotations
@@ -14,14 +15,78 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tepui.master.events import LinkReceived
 from tepui.master.registry import Registry
-from tepui.master.state import Framework, Task
+from tepui.master.state import Agent, Framework, Operation, Task
+from tepui.model.link import OperationUpdate
+from tepui.model.operations import apply_checkpointed, checkpointed, conversion
+from tepui.model.resources import ResourceError, Resources
 from tepui.model.task_states import TERMINAL_STATES
+from tepui.model.v1 import mesos
 from tepui.model.v1.maintenance import Schedule
+from tests.master.spelling import resources
 from tests.master.stage import Stage
 
-KINDS = ("", " checkpoint=yes", " capabilities=PARTITION_AWARE checkpoint=yes", " role=a capabilities=")
+KINDS = (
+    "",
+    " checkpoint=yes capabilities=SHARED_RESOURCES,RESERVATION_REFINEMENT",
+    " capabilities=PARTITION_AWARE,SHARED_RESOURCES checkpoint=yes",
+    " role=a capabilities=",
+)
 STATES = ("STARTING", "RUNNING", "FINISHED", "FAILED", "KILLED", "LOST")
+
+
+SHAPES = ("cpus:4;mem:4096;disk:100;disk^/m!:50", "cpus:2;mem:4096;disk:100;disk^/m!:50")
+FEATURES = "AGENT_DRAINING,AGENT_OPERATION_FEEDBACK,HIERARCHICAL_ROLE,RESERVATION_REFINEMENT,RESIZE_VOLUME"
+OPERATION = mesos.OperationState
+WORK = (
+    ("reserve cpus(+a):1", "unreserve cpus(+a):1"),
+    ("reserve disk(+a):10", "create disk(+a)#v&:10"),
+    ("destroy disk(+a)#v&:10", "unreserve disk(+a):10"),
+    ("reserve disk(+a)^/m!:50", "create disk(+a)^/m!#w:50"),
+    ("reserve disk(+a):20", "create disk(+a)#x:5", "grow_volume disk(+a)#x:5 disk(+a):5"),
+    ("shrink_volume disk(+a)#x:10 5", "destroy disk(+a)#x:5", "destroy disk(+a)^/m!#w:50"),
+    ("reserve mem(+a):100", "reserve mem(+a):100"),
+    ("unreserve mem(+a):100", "unreserve cpus(+a):1", "unreserve disk(+a)^/m!:50"),
+)
+"""What frameworks and operators ask for; not all of it can be had."""
+
+
+class Disk:
+    """What an agent remembers, whoever it believes to be."""
+
+    def __init__(self) -> None:
+        self.checkpointed = Resources.NONE
+        self.operations: dict[bytes, mesos.Operation] = {}
+        """Applied, and not acknowledged."""
+
+    def total(self, static: str) -> Resources:
+        return apply_checkpointed(Resources.of(resources(static)), self.checkpointed)
+
+    def apply(self, operation: Operation, static: str, state: mesos.OperationState | None = None) -> OperationUpdate:
+        """Apply what the master sent, and say what became of it."""
+        held = self.operations.get(operation.uuid)
+        if held is None:
+            total = self.total(static)
+            consumed, converted = conversion(operation.info).unallocated()
+            state = state or (OPERATION.OPERATION_FINISHED if total.contains(consumed) else OPERATION.OPERATION_DROPPED)
+            if state is OPERATION.OPERATION_FINISHED:
+                self.checkpointed = checkpointed(total - consumed + converted)
+            name = operation.info.id
+            uuid = None if name is None else mesos.UUID(value=operation.uuid[::-1])
+            status = mesos.OperationStatus(operation_id=name, state=state, uuid=uuid)
+            held = mesos.Operation(
+                framework_id=mesos.FrameworkID(value=operation.framework_id),
+                info=operation.info,
+                latest_status=status,
+                statuses=[status],
+                uuid=mesos.UUID(value=operation.uuid),
+            )
+            if name is not None:
+                self.operations[operation.uuid] = held
+        return OperationUpdate(
+            operation_uuid=operation.uuid, framework_id=operation.framework_id, status=held.latest_status
+        )
 
 
 class History:
@@ -34,6 +99,9 @@ class History:
         """The open stream of each framework number."""
         self.links: dict[int, str] = {}
         """The open link of each agent number."""
+        self.disks: dict[int, Disk] = {}
+        self.shapes: dict[int, str] = {}
+        """What each agent number was started with."""
 
     def next(self) -> int:
         self.count += 1
@@ -98,10 +166,18 @@ class History:
             self.stage.command(f"holds framework F-{a} checkpoint=yes")
             self.stage.command(f"holds task lost{self.next()} framework=F-{a}")
         self.links[a] = name = f"l{a}-{self.next()}"
-        shape = "cpus:4;mem:4096" if c < 6 else "cpus:2;mem:4096"
+        disk = self.disks.setdefault(a, Disk())
+        shape = SHAPES[c >= 6]
+        try:
+            disk.total(shape)
+        except ResourceError:  # an agent does not start with less than is reserved on it
+            shape = SHAPES[0]
+        self.shapes[a] = shape
+        self.stage.snapshot.resources = disk.checkpointed.messages()
+        self.stage.snapshot.operations = list(disk.operations.values())
         run = f"run{a}" if b % 2 else f"run{self.next()}"
         self.stage.command(
-            f"agent {name} id={agent_id} address=10.0.0.{a} run={run} resources={shape} capabilities=AGENT_DRAINING"
+            f"agent {name} id={agent_id} address=10.0.0.{a} run={run} resources={shape} capabilities={FEATURES}"
         )
 
     def describe(self, framework: Framework) -> None:
@@ -172,6 +248,71 @@ class History:
         if b in self.links:
             self.stage.command(f"exited {self.links[b]} e framework=F-{a}")
 
+    def convert(self, a: int, b: int, c: int) -> None:
+        """A framework changes what it was offered, and may use at once what it made of it."""
+        framework = self.framework(a)
+        if framework is None or framework.session is None or not framework.offers:
+            return
+        offers = list(framework.offers)
+        parts = [f"{part} id=o{self.next()}" if b % 2 else part for part in WORK[c]]
+        if c == 1:
+            parts.append(f"launch t{self.next()},t{self.next()} resources=cpus:0.1;disk(+a)#v&:10")
+        self.stage.command(f"accept {framework.session} {','.join(offers[: 1 + b // 2])} | {' | '.join(parts)}")
+
+    def reserve(self, a: int, b: int, c: int) -> None:
+        """An operator changes what an agent has."""
+        calls = {
+            "reserve": "RESERVE_RESOURCES",
+            "unreserve": "UNRESERVE_RESOURCES",
+            "create": "CREATE_VOLUMES",
+            "destroy": "DESTROY_VOLUMES",
+            "grow_volume": "GROW_VOLUME",
+            "shrink_volume": "SHRINK_VOLUME",
+        }
+        for part in WORK[c]:
+            kind, _, what = part.partition(" ")
+            self.stage.command(f"operator o {calls[kind]} {what} agent={self.agent_id(a) or 'nobody'}")
+
+    def agent(self, number: int) -> Agent | None:
+        """The agent behind a link that is open."""
+        link = self.stage.core.context.links.get(self.links.get(number, ""))
+        return None if link is None else link.agent
+
+    def pending(self, agent: Agent) -> list[Operation]:
+        return [each for each in agent.operations.values() if each.latest.state is OPERATION.OPERATION_PENDING]
+
+    def apply(self, a: int, b: int, c: int) -> None:
+        """An agent applies the first operations that it was sent. It may fail, or be cut off before it says so."""
+        agent = self.agent(a)
+        if agent is None:
+            return
+        for operation in self.pending(agent)[: 1 + c]:
+            fails = OPERATION.OPERATION_FAILED if b == 3 and c == 7 else None
+            update = self.disks[a].apply(operation, self.shapes[a], fails)
+            if b == 0 or update.status.state is not OPERATION.OPERATION_FINISHED:
+                if b:
+                    self.stage.do(LinkReceived(self.links[a], update))
+                self.stage.command(f"lose {self.links[a]}")
+                return
+            self.stage.do(LinkReceived(self.links[a], update))
+        self.stage.settle()
+
+    def acknowledge_operation(self, a: int, b: int, c: int) -> None:
+        framework = self.framework(a)
+        if framework is None or framework.session is None:
+            return
+        self.stage.command(f"reconcile_operations {framework.session}")
+        for operation in list(framework.operations.values()):
+            if operation.info.id is None or operation.latest.uuid is None:
+                continue
+            if b:
+                for disk in self.disks.values():
+                    disk.operations.pop(operation.uuid, None)
+            uuid = operation.latest.uuid.value.hex() if b else "wrong"
+            self.stage.command(
+                f"acknowledge_operation {framework.session} {operation.info.id.value} {uuid} agent={operation.agent_id}"
+            )
+
     def wait(self, a: int, b: int, c: int) -> None:
         self.stage.command(f"after {(0.5, 4, 20, 130)[a]}")
 
@@ -216,7 +357,7 @@ class History:
         self.stage.command(f"master N{self.next()} registry=kept")
 
 
-OPERATIONS: tuple[Callable[[History, int, int, int], None], ...] = (
+STEPS: tuple[Callable[[History, int, int, int], None], ...] = (
     History.subscribe,
     History.connect,
     History.launch,
@@ -237,13 +378,15 @@ OPERATIONS: tuple[Callable[[History, int, int, int], None], ...] = (
     History.storing,
     History.operate,
     History.maintain,
+    History.convert,
+    History.reserve,
+    History.apply,
+    History.acknowledge_operation,
     History.answer_inverse,
     History.fail_over,
 )
 
-STEP = st.tuples(
-    st.sampled_from(OPERATIONS + OPERATIONS[:5] * 2), st.integers(0, 3), st.integers(0, 3), st.integers(0, 7)
-)
+STEP = st.tuples(st.sampled_from(STEPS + STEPS[:5] * 2), st.integers(0, 3), st.integers(0, 3), st.integers(0, 7))
 
 
 Steps = list[tuple[Callable[..., None], int, int, int]]
@@ -262,6 +405,14 @@ def what_is_stored_is_what_is_known(stage: Stage) -> None:
     assert (registry.schedule or Schedule()) == (state.schedule or Schedule())
 
 
+def what_is_counted_on_is_what_the_agent_has(history: History) -> None:
+    """When an agent has applied all that it was sent, the master believes what the agent knows."""
+    for number in history.links:
+        agent = history.agent(number)
+        if agent is not None and not history.pending(agent):
+            assert agent.total == history.disks[number].total(history.shapes[number]), agent.agent_id
+
+
 def live_through(steps: Steps) -> None:
     """Play a history; the stage checks every invariant after each of its events."""
     history = History()
@@ -272,6 +423,7 @@ def live_through(steps: Steps) -> None:
         step(history, a, b, c)
         history.stage.lines.clear()
         what_is_stored_is_what_is_known(history.stage)
+        what_is_counted_on_is_what_the_agent_has(history)
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)

@@ -157,7 +157,9 @@ class AgentRecord:
         """In the order in which offers list them."""
         self.plain = all(kind.plain for kind in kinds)
         self.has_gpus = total.scalar("gpus") > 0
-        self.shared = any(kind.shared for kind in kinds)
+        held = (kind for resources in self.held.values() for kind, _ in resources)
+        self.shared = any(kind.shared for kind in kinds) or any(kind.shared for kind in held)
+        """Whether shared volumes are here, or held although they are gone: those count once, whoever holds copies."""
 
     def recount(self) -> None:
         """Compute what is free from what there is and what is held."""

@@ -109,8 +109,8 @@ def check_agent(context: Context, agent: Agent) -> None:
         assert held + free == agent.total, (
             f"{agent.agent_id}: {used} used, {offered} offered, {free} free of {agent.total}"
         )
-    for kind, _ in (used + offered).shared():
-        assert agent.link is None or kind.unallocated in dict(agent.total), f"{kind} is used and does not exist"
+    for kind, _ in offered.shared():
+        assert kind in dict(agent.total), f"{kind} is offered and does not exist"
     assert agent.service is state.service.get(agent.agent_id), "an agent does not know whether it is in service"
     planned = state.machines.get(agent.machine)
     if not agent.leaving:

@@ -173,11 +173,21 @@ def _send(context: Context, agent: Agent, operation: Operation) -> None:
 
 
 def _add(context: Context, agent: Agent, operation: Operation) -> None:
+    elsewhere = _found(context, operation)
+    if elsewhere is not None:  # an agent that was given a new id took it along
+        _forget(context, context.state.agents[elsewhere.agent_id], elsewhere, "another agent has it")
     agent.operations[operation.uuid] = operation
     _attach(context, operation)
     context.record(
         OperationAdded(operation.uuid.hex(), operation.framework_id, agent.agent_id, operation.info.type), operation
     )
+
+
+def _found(context: Context, operation: Operation) -> Operation | None:
+    """What its framework, or nobody, is known to have under the same UUID."""
+    framework = context.state.frameworks.get(operation.framework_id)
+    known = context.state.orphans.get(operation.framework_id, {}) if framework is None else framework.operations
+    return known.get(operation.uuid)
 
 
 def _attach(context: Context, operation: Operation) -> None:
