@@ -316,10 +316,9 @@ class Conversation(Scenario):
         self.names.bind(RECORDED_UNAVAILABILITY_START, str(time.time_ns() + HOUR_NANOSECONDS))
         stream = self.main.stream
         start = len(stream.events)
-        seconds = self.seconds_for("maintenance")
         self.replay("oper-02-update-maintenance-schedule", "oper-03-get-maintenance-schedule")
         inverse: list[str] = []
-        event = stream.find(lambda event: event["type"] == "INVERSE_OFFERS", start, seconds)
+        event = stream.find(lambda event: event["type"] == "INVERSE_OFFERS", start, STEP_TIMEOUT_SECONDS)
         if event is not None:
             inverse = [offer["id"]["value"] for offer in event["inverse_offers"]["inverse_offers"]]
         for name, live in zip(
@@ -331,11 +330,11 @@ class Conversation(Scenario):
             assert match is not None
             self.names.bind(match.group(), live)
         self.replay("sched-49-accept-inverse-offers", "sched-50-decline-inverse-offers")
-        self.main.wait(lambda: any("unavailability" in o for e in stream.events[start:] for o in offers_of(e)), seconds)
+        self.main.wait(lambda: any("unavailability" in o for e in stream.events[start:] for o in offers_of(e)))
         self.replay("oper-04-get-maintenance-status")
         before = len(stream.events)
         self.replay("oper-05-clear-maintenance-schedule")
-        self.main.wait(lambda: all(self.main.offers(agent_id, before) for agent_id in self.agent_ids), seconds)
+        self.main.wait(lambda: all(self.main.offers(agent_id, before) for agent_id in self.agent_ids))
         self.keep("sched-51-maintenance-events", stream, start)
 
     def long_running_tasks(self) -> None:
@@ -458,14 +457,13 @@ class Conversation(Scenario):
         for task_id in list(main.unacknowledged):
             main.acknowledge(task_id)
         states = [("z-run", "TASK_KILLED"), ("x-run", "TASK_FAILED"), ("z-sleep", "TASK_KILLED")]
-        main.wait_states(*states, since=start, timeout_seconds=self.seconds_for("drain"))
+        main.wait_states(*states, since=start)
 
         def drained() -> bool:
             answer = self.cluster.operator({"type": "GET_AGENTS"})
             return any(a.get("drain_info", {}).get("state") == "DRAINED" for a in answer["get_agents"]["agents"])
 
-        if self.has("drain"):
-            wait_until(drained, "the agent is drained", STEP_TIMEOUT_SECONDS)
+        wait_until(drained, "the agent is drained", STEP_TIMEOUT_SECONDS)
         self.replay("oper-79-get-agents-drained", "oper-80-reactivate-drained")
         main.wait_states(("x-run", "TASK_FAILED"), since=start, timeout_seconds=STEP_TIMEOUT_SECONDS)
         self.keep("sched-62-drain-events", main.stream, start)

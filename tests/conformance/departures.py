@@ -12,36 +12,9 @@ from typing import Any
 
 from tests.conformance.shape import Rules
 
-# Features that Tepui does not have yet: the conversation does not wait for what they bring, and what the
-# recording shows of them inside other answers is left out of the comparison.
-LACKS = frozenset({"maintenance", "drain"})
-
-AVAILABILITY = "the availability issue: maintenance, drain, deactivation, gone agents, the durable registry"
 SECURITY = "the security issue: authentication and authorization"
 
 EXPECTED_FAILURES: dict[str, str] = {
-    "executor-02-e-z": AVAILABILITY,
-    "oper-02-update-maintenance-schedule": AVAILABILITY,
-    "oper-03-get-maintenance-schedule": AVAILABILITY,
-    "oper-04-get-maintenance-status": AVAILABILITY,
-    "oper-05-clear-maintenance-schedule": AVAILABILITY,
-    "oper-46-start-maintenance-unscheduled": AVAILABILITY,
-    "oper-47-stop-maintenance-unscheduled": AVAILABILITY,
-    "oper-49-mark-agent-gone-unknown": AVAILABILITY,
-    "oper-50-drain-unknown": AVAILABILITY,
-    "oper-51-deactivate": AVAILABILITY,
-    "oper-52-get-agents-deactivated": AVAILABILITY,
-    "oper-53-reactivate": AVAILABILITY,
-    "oper-75-mark-agent-gone": AVAILABILITY,
-    "oper-77-drain": AVAILABILITY,
-    "oper-78-get-agents-draining": AVAILABILITY,
-    "oper-79-get-agents-drained": AVAILABILITY,
-    "oper-80-reactivate-drained": AVAILABILITY,
-    "restart-01-get-agents-before": AVAILABILITY,
-    "restart-05-stream": AVAILABILITY,
-    "sched-51-maintenance-events": AVAILABILITY,
-    "sched-60-reconcile-gone-events": AVAILABILITY,
-    "sched-61-reconcile-gone-events": AVAILABILITY,
     "auth-01-state-none": SECURITY,
     "auth-02-state-wrong": SECURITY,
     "auth-03-state-right": SECURITY,
@@ -62,12 +35,6 @@ EXPECTED_FAILURES: dict[str, str] = {
     "auth-18-frameworks-filtered": SECURITY,
     "auth-19-teardown-forbidden": SECURITY,
     "auth-20-reserve": SECURITY,
-}
-
-# Captures that pass without what the recording shows of lacking features, and fail with it.
-WHOLE_EXPECTED_FAILURES: dict[str, str] = {
-    "legacy-busy-18-state-at-end": AVAILABILITY,
-    "sched-62-drain-events": AVAILABILITY,
 }
 
 # Whole captures that are not followed.
@@ -112,26 +79,14 @@ REFERENCE_RULES = Rules(names_may_lack=(re.compile(""),), names_may_add=(re.comp
 
 # A role whose quota was set back to nothing, which the reference still lists.
 LEFT_OVER = frozenset({"quotarole"})
-# What the recording shows of features: tasks that end otherwise without them.
-ENDINGS = {
-    "drain": frozenset(
-        {
-            ("z-run", "TASK_KILLED"),
-            ("z-sleep", "TASK_KILLED"),
-            ("p-run", "TASK_GONE_BY_OPERATOR"),
-            ("p-run", "TASK_KILLED"),
-        }
-    ),
-}
 
 
-def without_lacking_features(value: Any, lacks: frozenset[str]) -> Any:
-    """`value` without what features in `lacks` left in it, and without what is over."""
-    endings = frozenset[object]().union(*(ended for feature, ended in ENDINGS.items() if feature in lacks))
-    return _without(value, endings | LEFT_OVER)
+def without_left_over(value: Any) -> Any:
+    """`value` without what is over."""
+    return _without(value, LEFT_OVER)
 
 
-def _without(value: Any, shown: frozenset[object]) -> Any:
+def _without(value: Any, shown: frozenset[str]) -> Any:
     if isinstance(value, list):
         return [_without(element, shown) for element in value if not _is_about(element, shown)]
     if isinstance(value, dict):
@@ -139,11 +94,11 @@ def _without(value: Any, shown: frozenset[object]) -> Any:
     return value
 
 
-def _names_one(key: str, shown: frozenset[object]) -> bool:
+def _names_one(key: str, shown: frozenset[str]) -> bool:
     return key in shown or any(f"/executors/{name}/" in key for name in shown)
 
 
-def _is_about(element: Any, shown: frozenset[object]) -> bool:
+def _is_about(element: Any, shown: frozenset[str]) -> bool:
     """Whether a member of a list is one of those things, or an event about one."""
     if not isinstance(element, dict):
         return isinstance(element, str) and element in shown
@@ -151,7 +106,7 @@ def _is_about(element: Any, shown: frozenset[object]) -> bool:
         subject = element.get(key)
         while isinstance(subject, dict):
             subject = subject.get("value", subject.get("executor_id"))
-        if subject in shown or (subject, element.get("state")) in shown:
+        if subject in shown:
             return True
     body = element.get(str(element.get("type")).lower())
     return isinstance(body, dict) and any(_is_about(body.get(key), shown) for key in ("status", "task"))

@@ -21,7 +21,6 @@ from tests.conformance.cluster import REFERENCE_DIRECTORY, Cluster
 SCHEDULER_PATH = "/master/api/v1/scheduler"
 RECORDED_AGENT_PORTS = ("5051", "5052")
 STEP_TIMEOUT_SECONDS = 15.0
-ABSENT_FEATURE_TIMEOUT_SECONDS = 0.3
 
 _OFFER_ID = re.compile(r"[0-9a-f-]{36}-O\d+")
 
@@ -188,9 +187,8 @@ def _cpus(offer: Event) -> float:
 class Scenario:
     """The conversation of one recording with one cluster: subclasses say what happens."""
 
-    def __init__(self, cluster: Cluster, lacks: frozenset[str], executor_command: str) -> None:
+    def __init__(self, cluster: Cluster, executor_command: str) -> None:
         self.cluster = cluster
-        self.lacks = lacks
         self.names = Names()
         self.observations: dict[str, Observation] = {}
         self.streams: list[EventStream] = []
@@ -198,13 +196,6 @@ class Scenario:
         self.executor_command = executor_command
         self.names.bind("/REFERENCE", str(REFERENCE_DIRECTORY))
         self.names.bind("CAPTURE_LIB=/TOOLS exec /TOOLS/capture-executor.py", executor_command)
-
-    def has(self, feature: str) -> bool:
-        return feature not in self.lacks
-
-    def seconds_for(self, feature: str) -> float:
-        """How long to wait for what `feature` brings."""
-        return STEP_TIMEOUT_SECONDS if self.has(feature) else ABSENT_FEATURE_TIMEOUT_SECONDS
 
     def address_of(self, request: Request) -> Address:
         """Where the recorded request went, as an address of the live cluster."""

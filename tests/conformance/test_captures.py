@@ -27,16 +27,13 @@ NOT_PLAYED = ("auth-", "internal-")
 
 
 def parameters() -> Iterator[Any]:
-    """Each capture, and again with what it shows of features that are lacking."""
+    """Each capture."""
     names = captures.capture_names()
     if not names:
-        yield pytest.param("", False, marks=pytest.mark.skip(reason=captures.MISSING))
+        yield pytest.param("", marks=pytest.mark.skip(reason=captures.MISSING))
     is_ours = target() == OURS
     for name in names:
-        yield pytest.param(name, False, id=name, marks=expected(departures.EXPECTED_FAILURES if is_ours else {}, name))
-    for name in departures.WHOLE_EXPECTED_FAILURES if is_ours and names else ():
-        marks = expected(departures.WHOLE_EXPECTED_FAILURES, name)
-        yield pytest.param(name, True, id=f"{name}, whole", marks=marks)
+        yield pytest.param(name, id=name, marks=expected(departures.EXPECTED_FAILURES if is_ours else {}, name))
 
 
 def expected(failures: dict[str, str], name: str) -> list[pytest.MarkDecorator]:
@@ -57,11 +54,10 @@ class Played:
         if is_restart not in self._begun:
             self._begun.add(is_restart)
             cluster = self._make_cluster(MASTER_FLAGS, AGENT_FLAGS, is_durable=is_restart)
-            lacks = departures.LACKS if cluster.kind == OURS else frozenset()
             kind = RestartConversation if is_restart else Conversation
             try:
                 cluster.start(agents=1 if is_restart else 2)
-                scenario = kind(cluster, lacks, self._executor_command)
+                scenario = kind(cluster, self._executor_command)
                 self._scenarios[is_restart] = scenario
                 try:
                     scenario.play()
@@ -88,8 +84,8 @@ def rules() -> Rules:
 
 @pytest.mark.xdist_group("captures")
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(("name", "is_whole"), list(parameters()))
-def test_capture(name: str, is_whole: bool, played: Played, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("name", list(parameters()))
+def test_capture(name: str, played: Played, request: pytest.FixtureRequest) -> None:
     """The live answer has the recorded status, headers and body shape."""
     if name in departures.DEPARTURES:
         pytest.skip(f"departure: {departures.DEPARTURES[name]}")
@@ -101,8 +97,7 @@ def test_capture(name: str, is_whole: bool, played: Played, request: pytest.Fixt
     show_on_failure(request, "cluster", lambda: logs)
     show_on_failure(request, "problems", lambda: "\n".join(scenario.problems))
     assert name in scenario.observations, f"the conversation did not come so far: {scenario.problems}"
-    lacks = departures.LACKS if target() == OURS and not is_whole else frozenset[str]()
-    differences = compare(captures.load(name), scenario.observations[name], scenario.names, lacks)
+    differences = compare(captures.load(name), scenario.observations[name], scenario.names)
     assert not differences, "\n".join(differences)
 
 
@@ -110,12 +105,12 @@ def test_the_tables_name_captures() -> None:
     """An entry for a capture that does not exist would hide nothing and mislead."""
     if not captures.capture_names():
         pytest.skip(captures.MISSING)
-    named = {*departures.EXPECTED_FAILURES, *departures.WHOLE_EXPECTED_FAILURES, *departures.DEPARTURES}
+    named = {*departures.EXPECTED_FAILURES, *departures.DEPARTURES}
     assert named <= set(captures.capture_names())
     assert not set(departures.EXPECTED_FAILURES) & set(departures.DEPARTURES)
 
 
-def compare(capture: Capture, live: Observation, names: Names, lacks: frozenset[str]) -> list[str]:
+def compare(capture: Capture, live: Observation, names: Names) -> list[str]:
     """All differences between what was recorded and what came."""
     comparison = Comparison(rules())
     if capture.heartbeat_seconds:
@@ -128,9 +123,9 @@ def compare(capture: Capture, live: Observation, names: Names, lacks: frozenset[
         assert live.response is not None
         compare_heads(capture.response, live.response, names, comparison)
         if capture.is_stream:
-            compare_streams(capture, live, names, comparison, lacks)
+            compare_streams(capture, live, names, comparison)
         else:
-            compare_bodies(capture, live.response, names, comparison, lacks)
+            compare_bodies(capture, live.response, names, comparison)
     return comparison.differences
 
 
@@ -175,9 +170,7 @@ def decoded(body: bytes, response: Response, capture: Capture) -> Any:
     return json.loads(text) if kind == "application/json" else text
 
 
-def compare_bodies(
-    capture: Capture, live: Response, names: Names, comparison: Comparison, lacks: frozenset[str]
-) -> None:
+def compare_bodies(capture: Capture, live: Response, names: Names, comparison: Comparison) -> None:
     assert capture.response is not None
     recorded = decoded(capture.response.body, capture.response, capture)
     got = decoded(live.body.strip(b"\n"), live, capture)
@@ -186,7 +179,7 @@ def compare_bodies(
         if "metrics-snapshot" in capture.name:
             compare_metrics(recorded, got, comparison)
         else:
-            wanted, got = (departures.without_lacking_features(value, lacks) for value in (recorded, got))
+            wanted, got = (departures.without_left_over(value) for value in (recorded, got))
             comparison.compare([wanted], got)
     elif (live.header("Content-Type") or "") == "text/plain":  # a downloaded file
         comparison.compare([environment_of(recorded)], environment_of(names.to_recorded(got)))
@@ -239,9 +232,7 @@ def response_of(text: str) -> Response:
     return Response(int(status), reason, [(key, value) for key, _, value in pairs], b"")
 
 
-def compare_streams(
-    capture: Capture, live: Observation, names: Names, comparison: Comparison, lacks: frozenset[str]
-) -> None:
+def compare_streams(capture: Capture, live: Observation, names: Names, comparison: Comparison) -> None:
     if capture.ended and not live.ended:
         comparison.report("stream", "it did not end with the empty chunk")
     if capture.is_protobuf:
@@ -255,7 +246,7 @@ def compare_streams(
     start = [event["type"] for event in recorded[:2]]
     if start == ["SUBSCRIBED", "HEARTBEAT"] and [event["type"] for event in got[:2]] != start:
         comparison.report("stream", f"it did not begin with {start}")
-    recorded, got = (departures.without_lacking_features(events, lacks) for events in (recorded, got))
+    recorded, got = (departures.without_left_over(events) for events in (recorded, got))
     compare_events(recorded, got, comparison)
 
 

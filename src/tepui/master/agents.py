@@ -21,7 +21,7 @@ from tepui.master import inverse_offers, messages, offers, operations, tasks
 from tepui.master.context import Context, Link
 from tepui.master.records import AgentRemoved, AgentUpdated
 from tepui.master.registry import AgentRemoved as RemovedFromRegistry
-from tepui.master.state import Agent, Framework
+from tepui.master.state import Agent, Framework, Task
 from tepui.model import link as wire
 from tepui.model.task_states import TERMINAL_STATES
 from tepui.model.v1.mesos import AgentID, ExecutorID, OperationState, TaskState, TaskStatus
@@ -214,11 +214,16 @@ def lose_tasks(
             tasks.strand(context, framework, task)
         else:
             tasks.forget(context, framework, task)
-        told = status
-        if task.executor_id:
-            told = copy(status)
-            told.executor_id = ExecutorID(value=task.executor_id)
-        context.send(framework, messages.update(told))
+        tell_loss(context, framework, task, status)
+
+
+def tell_loss(context: Context, framework: Framework, task: Task, status: TaskStatus) -> None:
+    """Tell a scheduler of a lost task, and whose it was, which the record of the task says anyway."""
+    told = status
+    if task.executor_id:
+        told = copy(status)
+        told.executor_id = ExecutorID(value=task.executor_id)
+    context.send(framework, messages.update(told))
 
 
 def lose_executors(context: Context, framework: Framework, agent: Agent) -> None:

@@ -96,9 +96,7 @@ def _end_stranded(context: Context, agent_id: str) -> None:
             continue
         if task.state not in TERMINAL_STATES:
             state, reason = _fate(framework)
-            status = messages.status(
-                task.info.task_id, state, reason, SENTENCE, context.now, task.info.agent_id, task.executor_id
-            )
+            status = messages.status(task.info.task_id, state, reason, SENTENCE, context.now, task.info.agent_id)
             tasks.apply(context, framework, task, status, state)
-            context.send(framework, messages.update(status))
+            agents.tell_loss(context, framework, task, status)
         tasks.forget(context, framework, task)
