@@ -22,7 +22,7 @@ from tepui.session.scheduler import (
     SchedulerSession,
     Settings,
 )
-from tepui.session.steps import Answered, Ask, Backlog, CallCut, Start, Stop, TimePassed
+from tepui.session.steps import Answered, Ask, Backlog, CallCut, LeaderKnown, Start, Stop, TimePassed
 from tests.session.master import FRAMEWORK_ID, Stage, make_session, make_status
 from tests.session.test_scheduler_histories import accept, subscribed
 
@@ -49,6 +49,46 @@ def say(stage: Stage, status: TaskStatus) -> None:
 
 
 # Subscribing.
+
+
+def test_without_addresses_the_session_goes_where_it_is_told_and_from_there_to_the_next_leader() -> None:
+    info = FrameworkInfo(user="u", name="n", roles=["r1"])
+    stage = Stage(SchedulerSession(info, None, Random(0)))
+    stage.tell(Start())
+    assert stage.session.next_deadline() is None, "it can only wait to be told"
+    stage.tell(LeaderKnown("m1:1"))
+    stage.pass_time()
+    assert stage.connect is not None
+    assert stage.connect.url == "http://m1:1/api/v1/scheduler"
+    stage.answer_subscription()
+    stage.tell(LeaderKnown("m1:1"))
+    assert not any(isinstance(item, Disconnected) for item in stage.delivered), "it is there already"
+    stage.tell(LeaderKnown("m2:2"))
+    assert any(isinstance(item, Disconnected) and item.why == "m2:2 leads now" for item in stage.delivered)
+    stage.pass_time()
+    assert stage.connect is not None
+    assert stage.connect.url == "http://m2:2/api/v1/scheduler"
+
+
+def test_a_new_leader_ends_a_long_wait_for_the_old_one() -> None:
+    info = FrameworkInfo(user="u", name="n", roles=["r1"])
+    stage = Stage(SchedulerSession(info, None, Random(0)))
+    stage.tell(LeaderKnown("m1:1"))
+    stage.tell(Start())
+    for _ in range(8):
+        stage.cut_subscription()
+        stage.pass_time()
+    stage.cut_subscription()
+    deadline = stage.session.next_deadline()
+    assert deadline is not None
+    assert deadline > stage.now + 5, "it waits long by now"
+    stage.tell(LeaderKnown("m2:2"))
+    deadline = stage.session.next_deadline()
+    assert deadline is not None
+    assert deadline <= stage.now + Settings().backoff_seconds_first
+    stage.pass_time()
+    assert stage.connect is not None
+    assert stage.connect.url == "http://m2:2/api/v1/scheduler"
 
 
 def test_identity_is_kept_from_one_subscription_to_the_next() -> None:

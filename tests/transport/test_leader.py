@@ -1,0 +1,69 @@
+"""Where ZooKeeper is, and who leads by what stands there: the parts that need no ZooKeeper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tepui.model.v1.mesos import Address, MasterInfo
+from tepui.transport.leader import Leader, lowest, read_leader
+from tepui.transport.zookeeper_url import AddressError, ZooKeeperUrl, parse_zookeeper_url
+from tepui.wire.json import encode_json
+from tepui.wire.media import MediaType, encode
+
+INFO = MasterInfo(
+    id="m", ip=0x0100007F, port=5050, hostname="one.example", address=Address(hostname="one", ip="10.0.0.1", port=5051)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("zk://h:2181/mesos", ZooKeeperUrl(("h:2181",), "/mesos")),
+        ("zk://a,b:1,[::1]:2,[::1]/x/y/", ZooKeeperUrl(("a:2181", "b:1", "[::1]:2", "[::1]:2181"), "/x/y")),
+        ("zk://u:p@a:1/x", ZooKeeperUrl(("a:1",), "/x", "u", "p")),
+        ("zk://u:p%20:@q@a:1/x", ZooKeeperUrl(("a:1",), "/x", "u", "p%20:@q")),
+    ],
+)
+def test_addresses_of_zookeeper(text: str, url: ZooKeeperUrl) -> None:
+    assert parse_zookeeper_url(text) == url
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "h:2181/mesos", "zk://h:2181", "zk://h:2181/", "zk:///mesos", "zk://h:0/m", "zk://h:x/m", "zk://a,,b/m",
+     "zk://user@h/m", "zk://:p@h/m", "zk://h/a//b", "zk://h/../m"],
+)  # fmt: skip
+def test_texts_that_are_no_address_of_zookeeper(text: str) -> None:
+    with pytest.raises(AddressError, match=r"^expects an address such as zk://"):
+        parse_zookeeper_url(text)
+
+
+def test_an_address_can_stand_in_a_file_and_its_password_is_never_shown(tmp_path: Path) -> None:
+    (tmp_path / "zk").write_text("zk://ops:secret@h:1/m\n")
+    url = parse_zookeeper_url(f"file://{tmp_path}/zk")
+    assert url.password == "secret"
+    assert "secret" not in f"{url} {url!r}"
+    with pytest.raises(AddressError, match="cannot be read: No such file"):
+        parse_zookeeper_url(f"file://{tmp_path}/nothing")
+
+
+def test_the_lowest_number_leads_whatever_else_is_there() -> None:
+    children = ["log_replicas", "tepui", "json.info_0000000010", "json.info_0000000009", "other_0000000001", "info_x"]
+    assert lowest(children) == "json.info_0000000009"
+    assert lowest([*children, "info_0000000003"]) == "info_0000000003"
+    assert lowest(["log_replicas", "tepui", "0000000001"]) is None
+
+
+def test_a_master_says_where_it_is_in_json_or_in_the_old_way_in_protobuf() -> None:
+    node = "json.info_0000000001"
+    expected = Leader(node, "one", "10.0.0.1", 5051)
+    assert read_leader(node, encode_json(INFO)) == expected
+    assert read_leader("info_0000000001", encode(MediaType.PROTOBUF, INFO)) == Leader(
+        "info_0000000001", "one", "10.0.0.1", 5051
+    )
+    old = b'{"id":"m","ip":16777343,"port":5050,"hostname":"h","pid":"master@127.0.0.1:5050","version":"1.11.0"}'
+    assert read_leader(node, old) == Leader(node, "h", "127.0.0.1", 5050)
+    assert read_leader(node, b"{") is None
+    assert Leader(node, "h", "::1", 5050).host_and_port == "[::1]:5050"
