@@ -79,6 +79,33 @@ def test_roles_show_all_that_is_known_of_them(shared: Shared) -> None:
     assert (told["Limit"], told["Frameworks"], told["Sub-roles"]) == ("cpus 3", "0000 reports", "eng/web")
 
 
+def test_resources_are_reserved_made_a_volume_and_given_back(shared: Shared) -> None:
+    commands = shared.commands
+    assert commands.text("reservation", "list").startswith("Nothing is reserved: ")
+    told = commands.text("reservation", "add", "S0", "ops", "mem:128,disk:1G")
+    assert told == "Reserved mem 128M, disk 1G of agent S0 for role ops.\n"
+    (row,) = commands.table("reservation", "list")
+    assert (row["AGENT"], row["ROLE"], row["TYPE"], row["RESOURCES"]) == ("S0", "ops", "dynamic", "mem 128M, disk 1G")
+    told = commands.text("volume", "create", "S0", "ops", "logs", "256M", "--path=var/log")
+    assert told == "Created volume logs of 256M on agent S0 for role ops.\n"
+    (row,) = commands.table("volume", "list")
+    assert (row["ROLE"], row["VOLUME"], row["SIZE"], row["PATH"]) == ("ops", "logs", "256M", "var/log")
+    (entry,) = commands.json("volume", "list", "--role=ops")
+    assert (entry["id"], entry["size"], entry["in_use"], entry["shared"]) == ("logs", 256.0, False, False)
+    (entry,) = commands.json("reservation", "list")
+    assert (entry["volumes"], entry["resources"]) == (1, {"mem": 128.0, "disk": 1024.0})
+    done = commands.run("reservation", "remove", "S0", "ops", "disk:1G")
+    assert (done.returncode, done.stderr) == (
+        3,
+        "tepui: Agent S0 has only disk 768M reserved dynamically for role 'ops'.\n",
+    )
+    assert commands.text("volume", "destroy", "S0", "logs") == "Destroyed volume logs on agent S0.\n"
+    assert commands.json("volume", "list") == []
+    told = commands.text("reservation", "remove", "S0", "ops", "disk:1G,mem:128")
+    assert told == "Gave back mem 128M, disk 1G of agent S0 that role ops had reserved.\n"
+    assert commands.json("reservation", "list") == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
@@ -91,6 +118,10 @@ def test_roles_show_all_that_is_known_of_them(shared: Shared) -> None:
         (["quota", "set", "eng/web", "--limit=cpus:4"], 1, "Updating quota on nested role 'eng/web' is not supported"),
         (["quota", "set", "ads", "--guarantee=cpus:999"], 1, "exceed cluster capacity"),
         (["quota", "remove", "nobody"], 3, "Role 'nobody' has no quota"),
+        (["reservation", "add", "S0", "ops", "cpus:999"], 1, "cpus"),
+        (["reservation", "add", "S7", "ops", "cpus:1"], 3, "There is no agent 'S7'. Did you mean 'S0'?"),
+        (["volume", "create", "S0", "ops", "logs", "1G"], 3, "Agent S0 has no 1G of disk reserved for role 'ops'"),
+        (["volume", "destroy", "S0", "logs"], 3, "There is no volume 'logs': there are no volumes at all."),
         (["role", "show", "enx"], 3, "There is no role 'enx'. Did you mean 'eng'?"),
     ],
 )

@@ -17,6 +17,8 @@ _COMMANDS = {
     "role": ("tepui.cli.roles:role", "Roles: between whom the cluster is shared."),
     "quota": ("tepui.cli.quota:quota", "Quota: what roles are guaranteed, and what they may use at most."),
     "weight": ("tepui.cli.weights:weight", "Weights: how much one role may have against its siblings."),
+    "reservation": ("tepui.cli.reservations:reservation", "Reservations: resources of an agent kept for one role."),
+    "volume": ("tepui.cli.volumes:volume", "Volumes: data on the disks of agents that outlives tasks."),
     "offer": ("tepui.cli.offers:offer", "Offers: what frameworks hold without using it."),
     "task": ("tepui.cli.tasks:task", "Tasks: list, logs, kill, and what happened to one."),
     "run": ("tepui.cli.run:run", "Run a command on the cluster, show its output, exit with its exit code."),
