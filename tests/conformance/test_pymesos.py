@@ -18,8 +18,13 @@ from typing import Any
 
 import pytest
 
+from tests.conformance.client import get_json
 from tests.conformance.cluster import Cluster
 from tests.conformance.conftest import ClusterFactory, show_on_failure
+from tests.server.masters import running_masters
+from tests.zookeeper import ZooKeeperServer, zookeeper
+
+__all__ = ["zookeeper"]  # a fixture
 
 REQUIREMENTS = ("pymesos==0.3.15", "six==1.17.0", "addict==2.4.0", "kazoo==2.11.0")
 PARSER = "http-parser==0.9.0"
@@ -211,6 +216,31 @@ def test_an_old_scheduler_is_told_that_it_was_replaced(start: ClientFactory) -> 
     assert first.wait_callback("error")["message"] == "Framework failed over"
     second.send("stop")
     assert second.finish() == 0
+
+
+def test_a_scheduler_finds_the_leader_by_zookeeper_and_the_next_one(
+    library: Path,
+    zookeeper: ZooKeeperServer,
+    tmp_path: Path,
+) -> None:
+    """pymesos reads Mesos's nodes: the lowest `json.info_` leads, its content says where."""
+    with running_masters(tmp_path / "cluster", zookeeper.url()) as masters:
+        old = masters.add_master()
+        masters.leader()
+        masters.add_master()
+        scheduler = Client(library, "run_scheduler.py", [masters.url, "true"], tmp_path)
+        try:
+            framework_id = scheduler.wait_callback("registered")["framework_id"]
+            heard = len(scheduler.lines)
+            old.server.kill()
+            new = masters.leader(not_this=old)
+            scheduler.wait_callback("reregistered", heard)
+            frameworks = get_json(new.address, "/frameworks")["frameworks"]
+            assert [(entry["id"], entry["connected"]) for entry in frameworks] == [(framework_id, True)]
+            scheduler.send("stop")
+            assert scheduler.finish() == 0
+        finally:
+            scheduler.close()
 
 
 def test_an_operator_sees_the_whole_life(start: ClientFactory, cluster: Cluster) -> None:
