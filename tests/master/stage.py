@@ -38,6 +38,7 @@ from tepui.master.events import (
     SchedulerCall,
     SchedulerSubscribe,
     Stop,
+    WhitelistRead,
 )
 from tepui.master.registry import Registry, RegistryRecord
 from tepui.model import link
@@ -331,7 +332,8 @@ class Stage:
         if "id" in options:
             info.id = call.framework_id = FrameworkID(value=self.own(options["id"]))
         suppressed = [role for role in options.get("suppressed", "").split(",") if role]
-        call.subscribe = Call.Subscribe(framework_info=info, suppressed_roles=suppressed)
+        subscribe = Call.Subscribe(framework_info=info, suppressed_roles=suppressed)
+        call.subscribe = merged(subscribe, options.get("more"))
         self.frameworks.setdefault(stream, options.get("id", f"{self.master}-{self.core.context.next_framework:04d}"))
         self.frameworks[stream] = self.own(self.frameworks[stream])
         self.do(SchedulerSubscribe(1, stream, options.get("principal"), call))
@@ -510,12 +512,17 @@ class Stage:
         info.id = FrameworkID(value=self.framework_id(words[0], options))
         suppressed = [role for role in options.get("suppressed", "").split(",") if role]
         update = Call.UpdateFramework(framework_info=info, suppressed_roles=suppressed)
+        update = merged(update, options.get("more"))
         self.call(words[0], options, Call(type=Call.Type.UPDATE_FRAMEWORK, update_framework=update))
 
     def do_call(self, rest: str) -> None:
-        """`call STREAM TYPE`: a call without a member."""
+        """`call STREAM TYPE`: a call without a member, but for what `more` adds."""
         words, options = parse(rest)
-        self.call(words[0], options, Call(type=Call.Type[words[1]]))
+        self.call(words[0], options, merged(Call(type=Call.Type[words[1]]), options.get("more")))
+
+    def do_whitelist(self, rest: str) -> None:
+        """`whitelist HOST,...`, or `all`."""
+        self.do(WhitelistRead(None if rest == "all" else frozenset(rest.split(","))))
 
     def do_teardown(self, rest: str) -> None:
         self.do_call(rest + " TEARDOWN")
@@ -598,6 +605,12 @@ class Stage:
             status=self.operation_status(state, options),
         )
         self.do(LinkReceived(words[0], message))
+
+    def do_corrects(self, rest: str) -> None:
+        """`corrects LINK [RESOURCES]`: an agent says what it has checkpointed."""
+        words, _ = parse(rest)
+        checkpointed = resources(words[1]) if len(words) > 1 else []
+        self.do(LinkReceived(words[0], link.CheckpointedResources(resources=checkpointed)))
 
     def do_operations(self, rest: str) -> None:
         """`operations AGENT`: how the agent's operations stand, and what it has."""
