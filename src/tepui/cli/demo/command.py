@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ import click
 from tepui.cli.errors import RefusedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tepui.cli.demo.cluster import DemoCluster
     from tepui.cli.demo.plan import Plan
     from tepui.cli.demo.running import Ran
@@ -168,32 +171,45 @@ def _welcome(cluster: DemoCluster, texts: Texts, place: Path | None) -> None:
 
 
 def _run(cluster: DemoCluster, plan: Plan) -> Ran:
-    """Run both frameworks with a display. A signal cancels them."""
+    """Run both frameworks with a display. A signal cancels them: nothing is raised in the midst of the event loop."""
     import asyncio
 
     from tepui.cli.demo.display import display
     from tepui.cli.demo.running import Demonstration
     from tepui.transport.loop import run
 
+    is_interrupted = False
+    cancel: Callable[[], object] = bool  # nothing, until there is something
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        nonlocal is_interrupted
+        is_interrupted = True
+        cancel()
+
     async def main() -> Ran:
-        task = asyncio.current_task()
+        nonlocal cancel
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
-        loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, task.cancel)
+        cancel = partial(loop.call_soon_threadsafe, task.cancel)
         try:
+            if is_interrupted:
+                raise asyncio.CancelledError
             with display(cluster.address) as show:
                 return await Demonstration(cluster, plan, show).run()
         finally:
-            for number in _SIGNALS:
-                loop.remove_signal_handler(number)
+            cancel = bool
 
+    for number in _SIGNALS:
+        signal.signal(number, interrupt)
     try:
-        return run(main())
+        ran = run(main())
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     finally:
         _heed_signals()
+    if is_interrupted:
+        raise KeyboardInterrupt
+    return ran
 
 
 def _tell(ran: Ran, texts: Texts, cluster: DemoCluster, output: Path, started_at: float, *, keep: bool) -> None:
