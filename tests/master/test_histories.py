@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tepui.master.events import LinkReceived
 from tepui.master.registry import Registry
 from tepui.master.state import Agent, Framework, Operation, Task
-from tepui.model.link import OperationUpdate
+from tepui.model.link import CheckpointedResources, OperationUpdate
 from tepui.model.operations import apply_checkpointed, checkpointed, conversion
 from tepui.model.resources import ResourceError, Resources
 from tepui.model.task_states import TERMINAL_STATES
@@ -289,12 +289,13 @@ class History:
         for operation in self.pending(agent)[: 1 + c]:
             fails = OPERATION.OPERATION_FAILED if b == 3 and c == 7 else None
             update = self.disks[a].apply(operation, self.shapes[a], fails)
-            if b == 0 or update.status.state is not OPERATION.OPERATION_FINISHED:
-                if b:
-                    self.stage.do(LinkReceived(self.links[a], update))
+            if b == 0:
                 self.stage.command(f"lose {self.links[a]}")
                 return
             self.stage.do(LinkReceived(self.links[a], update))
+            if update.status.state is not OPERATION.OPERATION_FINISHED:
+                correction = CheckpointedResources(resources=self.disks[a].checkpointed.messages())
+                self.stage.do(LinkReceived(self.links[a], correction))
         self.stage.settle()
 
     def acknowledge_operation(self, a: int, b: int, c: int) -> None:

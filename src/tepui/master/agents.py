@@ -44,6 +44,14 @@ def link_closed(context: Context, link: Link) -> None:
         disconnect(context, agent)
 
 
+def break_off(context: Context, agent: Agent, why: str) -> None:
+    """Close the link of an agent that breaks the rules; it may come back over another."""
+    link = context.links.get(agent.link or "")
+    if link is not None:
+        context.close_link(link.name, why)
+        link_closed(context, link)
+
+
 def disconnect(context: Context, agent: Agent) -> None:
     """The link is gone: no more offers; what runs without checkpointing is lost at once; the rest waits."""
     _unplug(context, agent)

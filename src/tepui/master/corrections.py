@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tepui.master import offers
+from tepui.master import agents, offers
 from tepui.master.context import Context
 from tepui.master.operations import TERMINAL
 from tepui.master.records import AgentUpdated
@@ -20,8 +20,7 @@ def corrected(context: Context, agent: Agent, message: wire.CheckpointedResource
     try:
         total = apply_checkpointed(Resources.of(agent.info.resources), Resources.of(message.resources))
     except ResourceError as error:
-        if agent.link is not None:
-            context.close_link(agent.link, f"Invalid checkpointed resources: {error}")
+        agents.break_off(context, agent, f"Invalid checkpointed resources: {error}")
         return
     for operation in agent.operations.values():
         if operation.latest.state not in TERMINAL:

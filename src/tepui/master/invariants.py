@@ -131,9 +131,10 @@ def check_agent(context: Context, agent: Agent) -> None:
 
 
 def _check_operations(context: Context, agent: Agent) -> None:
-    """Operations change what sort of resources an agent has, never how much."""
+    """Operations change what sort of resources an agent has, never how much. What it lends comes on top."""
     given = Resources.of(agent.info.resources).quantities()
-    assert agent.total.quantities() == given, f"{agent.agent_id}: {agent.total} made of {agent.info.resources}"
+    own = agent.total.non_revocable()
+    assert own.quantities() == given, f"{agent.agent_id}: {own} made of {agent.info.resources}"
     for uuid, operation in agent.operations.items():
         assert operation.uuid == uuid
         assert operation.agent_id == agent.agent_id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tepui.master import offers, revocation
+from tepui.master import agents, offers, revocation
 from tepui.master.context import Context
 from tepui.master.records import AgentUpdated
 from tepui.master.state import Agent
@@ -15,8 +15,7 @@ def oversubscribed(context: Context, agent: Agent, message: wire.Oversubscribed)
     try:
         lent = Resources.of(message.resources).revocable()
     except ResourceError as error:
-        if agent.link is not None:
-            context.close_link(agent.link, f"Invalid oversubscribed resources: {error}")
+        agents.break_off(context, agent, f"Invalid oversubscribed resources: {error}")
         return
     lend(context, agent, lent)
 
