@@ -20,6 +20,7 @@ from tepui.agent.events import (
     LinkReceived,
     LinkUp,
     MakeVolumes,
+    Reconnect,
     RemoveVolumes,
     VolumeErased,
     VolumesMade,
@@ -124,6 +125,8 @@ class Agent(RuleBasedStateMachine):
                 for trash, directory in removed:
                     self.disk.pop(directory, None)
                     self.coming.append(VolumeErased(trash))
+            case Reconnect():  # no ping for too long
+                self.link, self.welcomed = None, False
 
     def stored_resources(self) -> Resources:
         found = [one for one in self.kept if isinstance(one, ResourcesCheckpointed)]
@@ -308,9 +311,9 @@ class Agent(RuleBasedStateMachine):
 
 
 TestOperationHistories = Agent.TestCase
-TestOperationHistories.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+TestOperationHistories.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
 @pytest.mark.slow
 class TestManyLongOperationHistories(TestOperationHistories):  # type: ignore[misc,valid-type] # made by hypothesis
-    settings = settings(max_examples=1500, stateful_step_count=80, deadline=None)
+    settings = settings(max_examples=1000, stateful_step_count=60, deadline=None)
