@@ -321,7 +321,7 @@ MASTER_FLAGS = [
     Flag("zk_session_timeout", _positive_duration, "10secs", "A leader that is missed for so long is replaced."),
     Flag("quorum", _integer(1, 1000), None, "Accepted, without effect: ZooKeeper's servers are the quorum."),
     Flag("roles", _roles, None, "White list of roles, separated by commas; any role when unset."),
-    Flag("weights", _weights, None, "Weights of roles, such as `eng=2,ads=1.5`; 1 for others."),
+    Flag("weights", _weights, None, "Weights of roles in a new cluster, such as `eng=2,ads=1.5`; 1 for others."),
     Flag("role_priorities", _priorities, None, "Priorities of roles, such as `eng=10`, for --allocator=priority."),
     Flag("allocator", _policy, "hierarchical", "Who gets offers first: drf, priority, lottery, random, or one's own."),
     Flag("role_sorter", _one_of(*SORTERS), "drf", "Order among roles, of --allocator=hierarchical: drf or random."),
