@@ -15,9 +15,7 @@ from tepui.storage.registry_sqlite import SqliteBackend
 from tests.cli.commands import tepui
 from tests.server.masters import running_masters
 from tests.storage.test_registry import one_of_each
-from tests.zookeeper import GROUP, ZooKeeperServer, zookeeper
-
-__all__ = ["zookeeper"]
+from tests.zookeeper import GROUP, ZooKeeperServer
 
 
 def fill(folder: Path) -> Stored:

@@ -22,9 +22,7 @@ from tests.conformance.client import get_json
 from tests.conformance.cluster import Cluster
 from tests.conformance.conftest import ClusterFactory, show_on_failure
 from tests.server.masters import running_masters
-from tests.zookeeper import ZooKeeperServer, zookeeper
-
-__all__ = ["zookeeper"]  # a fixture
+from tests.zookeeper import ZooKeeperServer
 
 REQUIREMENTS = ("pymesos==0.3.15", "six==1.17.0", "addict==2.4.0", "kazoo==2.11.0")
 PARSER = "http-parser==0.9.0"

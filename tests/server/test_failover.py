@@ -195,6 +195,10 @@ def test_a_master_that_starts_again_knows_its_agents_from_the_file(tmp_path: Pat
         agent.server.signal(signal.SIGCONT)
         wait_until(lambda: cluster.agent_entries(), "the agent is back")
         assert cluster.agent_id(agent) == agent_id
+        found = get_json(cluster.master_address, "/metrics/snapshot")
+        assert found["registrar/registry_size_bytes"] > 100
+        assert found["registrar/state_fetch_ms"] > 0
+        assert found["registrar/state_store_ms"] > 0
         assert "Traceback" not in cluster.master.log_path.read_text()
     finally:
         cluster.stop()

@@ -37,6 +37,13 @@ def tepui(*arguments: str, environment: dict[str, str] | None = None) -> subproc
         (["serve", "master", "--prt=1"], "tepui: No such option '--prt'. (Did you mean one of: '--ip', '--port'?)"),
         (["serve", "master", "--port=x"], "tepui: --port expects a whole number, not 'x'."),
         (
+            ["serve", "master"],
+            (
+                "tepui: --work_dir is missing: name the folder for the registry, such as --work_dir=/var/lib/tepui "
+                "(or say --registry=in_memory, and a master that starts again remembers nothing)."
+            ),
+        ),
+        (
             ["serve", "agent", "--work_dir=/nowhere"],
             "tepui: --master is missing: say where the master is, such as --master=127.0.0.1:5050.",
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -340,5 +341,35 @@ def test_a_master_that_ends_tells_its_agents(loop: str) -> None:
             # The agent goes on asking, and hears no until somebody lets it in.
             await until(lambda: master.links.counters.links_refused >= 2)
             await agent.links.stop()
+
+    run_on(loop, main)
+
+
+@both_loops
+def test_an_agent_that_is_told_of_another_leader_leaves_an_attempt_that_hangs(
+    loop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old leader takes connections and never answers, as one that was stopped."""
+    monkeypatch.setattr("tepui.transport.link.CONNECT_SECONDS_MAX", 1000.0)
+
+    async def main() -> None:
+        master = Master()
+        with socket.create_server(("127.0.0.1", 0)) as stopped:
+            async with serving({}, master.serve) as server:
+                agent = Agent(stopped.getsockname()[1])
+                agent.links.start()
+                try:
+                    await until(lambda: agent.links.counters.attempts == 1)
+                    agent.port = server.port
+                    agent.links.look_again("another master leads")
+                    agent.links.look_again("another master leads")
+                    await until(lambda: bool(agent.open))
+                    assert agent.links.counters.attempts == 2
+                    agent.links.look_again("and another")
+                    await until(lambda: len(agent.open) == 2)
+                    assert agent.closed == [(agent.open[0], "and another")]
+                finally:
+                    await agent.links.stop()
+                    await master.links.stop()
 
     run_on(loop, main)

@@ -471,6 +471,7 @@ class LinkClient:
         self._random = random.Random()
         self._link: Link | None = None
         self._task: asyncio.Task[None] | None = None
+        self._attempt_timeout: asyncio.Timeout | None = None
         self._told = asyncio.Event()
         """Set when the pause before the next attempt is over early."""
         self.counters = LinkCounters()
@@ -507,9 +508,12 @@ class LinkClient:
             self._link.close(why)
 
     def look_again(self, why: str) -> None:
-        """Somebody knows that another master leads: give the link up and look for it, within the first pause."""
+        """Somebody knows that another master leads: give the link up, or the attempt that is under way, and look for
+        it within the first pause."""
         self._told.set()
         self.reconnect(why)
+        if self._attempt_timeout is not None and not self._attempt_timeout.expired():
+            self._attempt_timeout.reschedule(asyncio.get_running_loop().time())
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -554,7 +558,7 @@ class LinkClient:
             if address is None:
                 log.info("no master is known yet")
                 return
-            async with asyncio.timeout(CONNECT_SECONDS_MAX):
+            async with asyncio.timeout(CONNECT_SECONDS_MAX) as self._attempt_timeout:
                 socket = await session.ws_connect(
                     _url(address, secure=self._ssl_context is not None),
                     compress=0,
@@ -568,6 +572,8 @@ class LinkClient:
         except Exception as error:
             log.info("the master at %s cannot be linked: %s", address, str(error) or type(error).__name__)
             return
+        finally:
+            self._attempt_timeout = None
         await self._serve(socket)
 
     async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> None:

@@ -1,5 +1,0 @@
-"""ZooKeeper for the tests of this folder."""
-
-from tests.zookeeper import zookeeper
-
-__all__ = ["zookeeper"]
