@@ -186,3 +186,24 @@ def test_a_reader_that_has_enough_leaves_no_complaint(busy: Busy) -> None:
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=30, env=environment())
     assert done.stdout.startswith("tepui task list of ")
     assert done.stderr == ""
+
+
+def test_why_says_in_sentences_what_keeps_a_framework_a_role_or_a_task(busy: Busy) -> None:
+    text = busy.commands.text("why", "reports")
+    assert "(reports) is connected, with 2 tasks that run or start." in text
+    assert f"In role '{ROLE}' it asked for no offers (SUPPRESS); REVIVE ends that." in text
+    assert re.search(r"Others hold 2 offers, the oldest for \d+ s by 'idle'\.", text), text
+    data = busy.commands.json("why", "idle", "--cpus", "64")
+    assert data["kind"] == "framework"
+    assert data["roles"][0]["wanted"] == [{"cpus": 64.0}]
+    assert "No agent could ever hold 64 cpus, even if it were empty" in " ".join(data["sentences"])
+    assert [entry["name"] for entry in data["held_offers"]] == ["idle"]
+    assert busy.commands.json("why", ROLE)["kind"] == "role"
+    assert "ended as TASK_FINISHED on agent" in busy.commands.text("why", "alpha-2")
+
+
+def test_shares_delivered_and_due(busy: Busy) -> None:
+    data = busy.commands.json("role", "shares")
+    assert data["interval_seconds"] == 10.0
+    assert {entry["role"] for entry in data["roles"]} <= {ROLE}
+    assert "ROLE" in busy.commands.text("role", "shares") or not data["samples"]

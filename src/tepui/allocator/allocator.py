@@ -306,6 +306,9 @@ class Allocator(Protocol):
     def filters_active(self) -> dict[str, int]:
         """The number of filters by role."""
 
+    def roles_taking_part(self) -> set[str]:
+        """Roles in which somebody would take offers."""
+
     def dominant_shares(self) -> dict[str, float]:
         """By role: the largest part of any one resource of the cluster that its subtree holds, divided by weight."""
 

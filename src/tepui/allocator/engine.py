@@ -380,6 +380,9 @@ class Engine(Books):
             if node.leaves
         }
 
+    def roles_taking_part(self) -> set[str]:
+        return {leaf.role for leaf in self._participants}
+
     def dominant_shares(self) -> dict[str, float]:
         return {path: self._tree.share(node) for path, node in self._tree.nodes.items()}
 

@@ -21,6 +21,7 @@ _COMMANDS = {
     "volume": ("tepui.cli.volumes:volume", "Volumes: data on the disks of agents that outlives tasks."),
     "offer": ("tepui.cli.offers:offer", "Offers: what frameworks hold without using it."),
     "task": ("tepui.cli.tasks:task", "Tasks: list, logs, kill, and what happened to one."),
+    "why": ("tepui.cli.why:why", "Why a framework, a role or a task gets what it gets, or nothing."),
     "run": ("tepui.cli.run:run", "Run a command on the cluster, show its output, exit with its exit code."),
     "batch": ("tepui.cli.batch:batch", "Run a file of commands with dependencies; goes on where it stopped."),
     "mapreduce": ("tepui.cli.mapreduce:mapreduce", "Run a MapReduce job of any executables, as Hadoop Streaming does."),

@@ -49,6 +49,39 @@ def show(client: Client, output: Output, name: str) -> None:
     output.show(report, f"tepui role show {name}")
 
 
+@role.command()
+@click.option(
+    "--minutes", type=click.FloatRange(min=0.2, max=60), default=60.0, show_default=True, help="Back to when."
+)
+@master_option
+@output_options
+def shares(client: Client, output: Output, minutes: float) -> None:
+    """The share that each role was delivered, beside the share that it was due by weight.
+
+    A role that is delivered much less than its due, although it wants more, waits for offers that others hold, or
+    refuses too much: `tepui why ROLE` says which. Samples are taken every ten seconds; -o json has them all.
+    """
+
+    def report() -> Report:
+        answer = client.get(f"/api/tepui/v1/shares?seconds={minutes * 60:g}")
+        return Report(answer, lambda: _shares_table(answer))
+
+    output.show(report, f"tepui role shares of {client.address}")
+
+
+def _shares_table(answer: Mapping[str, Any]) -> str:
+    last = answer["samples"][-1] if answer["samples"] else {"delivered": {}, "due": {}}
+    columns = [
+        Column("ROLE", lambda row: str(row["role"])),
+        Column("NOW", lambda row: _percent(last["delivered"].get(row["role"])), number=True),
+        Column("DUE NOW", lambda row: _percent(last["due"].get(row["role"])), number=True),
+        Column("MEAN", lambda row: _percent(row["delivered"]), number=True),
+        Column("MEAN DUE", lambda row: _percent(row["due"]), number=True),
+        Column("DELIVERED", lambda row: _percent(row["delivered"] / row["due"] if row["due"] else None), number=True),
+    ]
+    return table(columns, answer["roles"], "No samples yet: the first is taken ten seconds after somebody takes part.")
+
+
 def _all_roles(client: Client) -> list[dict[str, Any]]:
     metrics = client.get("/metrics/snapshot")
     return [

@@ -36,6 +36,7 @@ from tepui.master import (
     quota,
     reconcile,
     revocation,
+    shares,
     stories,
     streams,
     tasks,
@@ -120,6 +121,7 @@ class MasterCore:
         }
         weights.recover(self.context, registry)
         revocation.begin(self.context)
+        shares.begin(self.context)
         if registry is not None:
             unreachable.recover(self.context, registry)
             maintenance.recover(self.context, registry)
@@ -233,6 +235,7 @@ _DUE_TO_ALL: dict[str, Callable[[Context], None]] = {
     unreachable.REMOVALS[0]: unreachable.removal_due,
     pruning.PRUNING[0]: pruning.due,
     revocation.REVOCATION[0]: revocation.due,
+    shares.SHARES[0]: shares.sample,
     inverse_offers.WANTED[0]: _looked_for,
     inverse_offers.EXPIRY[0]: inverse_offers.expire,
 }

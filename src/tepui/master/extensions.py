@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from tepui.master import tasks
+from tepui.master import shares, tasks, why
 from tepui.master.context import Context
 from tepui.master.records import Record
 from tepui.master.state import Agent, Framework, Task
@@ -315,6 +315,8 @@ _READ: dict[str, Callable[[Context, Arguments], Object | str]] = {
     "agents": _agents,
     "frameworks": _frameworks,
     "offers": _offers,
+    "shares": shares.shares,
     "story": _story,
     "tasks": _tasks,
+    "why": why.why,
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tepui.master.metrics import FrameworkMetrics
 from tepui.master.registry import AgentService
@@ -223,6 +224,17 @@ MachineName = tuple[str, str]
 """A machine in maintenance: its hostname in lower case, and its address."""
 
 
+SHARE_SAMPLES_MAX = 360
+
+
+class ShareSample(NamedTuple):
+    """What roles held at one time (seconds since the epoch), and what they were due."""
+
+    time: float
+    roles: dict[str, tuple[float, float]]
+    """By role: delivered and due, both as parts of the cluster."""
+
+
 @dataclass(slots=True, eq=False)
 class Revocation:
     """Room that is being made on one agent for a framework below its guarantee."""
@@ -279,5 +291,7 @@ class State:
     """Those of the flag while the registry has none."""
     revocations: dict[tuple[str, str], Revocation] = field(default_factory=dict)
     """What is under way, by the framework that it is for and its role."""
+    shares: deque[ShareSample] = field(default_factory=lambda: deque(maxlen=SHARE_SAMPLES_MAX))
+    """What each role was delivered and due, oldest first."""
     revocation_cursor: int = 0
     """Where among the agents the next search begins."""

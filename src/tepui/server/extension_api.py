@@ -17,8 +17,10 @@ MASTER_EXTENSIONS = {
     "frameworks": "GET",
     "kill": "POST",
     "offers": "GET",
+    "shares": "GET",
     "story": "GET",
     "tasks": "GET",
+    "why": "GET",
 }
 """The master's calls and their methods."""
 AGENT_EXTENSIONS = {"story": "GET"}
