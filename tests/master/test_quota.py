@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from random import Random
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tepui.allocator import AllocatorOptions, DrfAllocator
 from tepui.master.core import MasterCore
@@ -97,3 +100,58 @@ def test_metrics_tell_quota_and_what_is_held_of_it() -> None:
         "/gpus/limit": 0.0,
         "/gpus/offered_or_allocated": 0.0,
     }
+
+
+ROLES = ("a", "b", "c")
+AMOUNT = st.sampled_from([1.0, 2.0, 3.0, 5.0, 8.0])
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> str:
+    """What an operator or a scheduler does next."""
+    stream, role = draw(st.sampled_from([("s1", "a"), ("s2", "b/x"), ("s3", "c")]))
+    kind = draw(st.sampled_from(["quota", "quota", "weight", "accept", "decline", "after 2"]))
+    if kind == "quota":
+        config: dict[str, Any] = {"role": role[0]}
+        if draw(st.booleans()):
+            config["limits"] = {"cpus": {"value": draw(AMOUNT)}}
+        if draw(st.booleans()):
+            config["guarantees"] = {"cpus": {"value": draw(AMOUNT)}}
+        return f"operator o UPDATE_QUOTA json='{json.dumps({'update_quota': {'quota_configs': [config]}})}'"
+    if kind == "weight":
+        infos = {"weight_infos": [{"role": role[0], "weight": draw(AMOUNT)}]}
+        return f"operator o UPDATE_WEIGHTS json='{json.dumps({'update_weights': infos})}'"
+    if kind == "accept":
+        return f"accept {stream} one refuse=0 | launch %s resources=cpus:0.5;mem:32"
+    return f"decline {stream} all refuse=1" if kind == "decline" else "after 2"
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(steps(), min_size=4, max_size=14))
+def test_no_role_is_offered_or_uses_more_than_its_limit_and_guarantees_are_kept_free(history: list[str]) -> None:
+    """Of what was set without force: limits after every step, guarantees once everybody was offered what there is."""
+    play = stage.Stage()
+    for number in range(3):
+        play.say(f"agent l{number} resources=cpus:4;mem:4096 address=10.0.0.{number + 1}")
+    for name, role in (("s1", "a"), ("s2", "b/x"), ("s3", "c")):
+        play.say(f"subscribe {name} roles={role}")
+    for number, step in enumerate(history):
+        if step.startswith("accept"):
+            held = play.offers(step.split()[1], "all")
+            if not held:
+                continue
+            step = step.replace(" one ", f" {held[0]} ") % f"t{number}"
+        play.say(step)
+        allocator, state = play.core.context.allocator, play.core.state
+        for role in ROLES:
+            config = state.quota.get(role)
+            if config is None:
+                continue
+            consumed = allocator.quota_consumption(role)
+            for name, limit in config.limits.items():
+                assert consumed.get(name, 0) <= 1000 * limit.value, (step, role)
+    play.say("after 3600")  # filters and held offers are over
+    for role in ROLES:
+        config = play.core.state.quota.get(role)
+        for name, guarantee in ({} if config is None else config.guarantees).items():
+            assert play.core.context.allocator.quota_consumption(role).get(name, 0) >= 1000 * guarantee.value, role
