@@ -170,6 +170,13 @@ def get_agents(state: State) -> Response.GetAgents:
     )
 
 
+def get_operations(state: State) -> Response.GetOperations:
+    """All operations that are under way, or whose outcome waits to be acknowledged."""
+    return Response.GetOperations(
+        operations=[operation_message(each) for agent in state.agents.values() for each in agent.operations.values()]
+    )
+
+
 def get_state(state: State) -> Response.GetState:
     """Everything, as GET_STATE and the first event of an operator stream tell it."""
     return Response.GetState(
@@ -270,8 +277,7 @@ def _master(reading: Reading) -> Response:
 
 
 def _operations(reading: Reading) -> Response:
-    found = [operation_message(each) for agent in reading.state.agents.values() for each in agent.operations.values()]
-    return Response(type=Answer.GET_OPERATIONS, get_operations=Response.GetOperations(operations=found))
+    return Response(type=Answer.GET_OPERATIONS, get_operations=get_operations(reading.state))
 
 
 def _quota(reading: Reading) -> Response:
