@@ -12,11 +12,10 @@ from typing import NamedTuple, Protocol
 
 import aiohttp
 
-CONNECT_SECONDS_MAX = 10.0
+from tepui.transport.posting import CONNECT_SECONDS_MAX, SENTENCE_BYTES_MAX, Poster, PostError
+
 CALL_SECONDS_MAX = 30.0
 """A call that is not answered within this counts as cut."""
-SENTENCE_BYTES_MAX = 64 * 1024
-"""More of an answer's text is not read."""
 
 
 class TransportError(Exception):
@@ -74,11 +73,13 @@ class _HttpStream:
 
 
 class HttpTransport:
-    """Over aiohttp, with one connection for the stream and one for the calls. Made and used within one event loop."""
+    """One connection for the stream, over aiohttp, and one for the calls. Made and used within one event loop."""
 
     def __init__(self, ssl_context: ssl.SSLContext | None = None) -> None:
         self._ssl = ssl_context
         self._session: aiohttp.ClientSession | None = None
+        """For streams."""
+        self._poster = Poster(ssl_context)
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -100,15 +101,20 @@ class HttpTransport:
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         try:
-            async with (
-                asyncio.timeout(CALL_SECONDS_MAX),
-                self._client().post(url, data=body, headers=headers, allow_redirects=False) as response,
-            ):
-                return await _answer(response, whole=True)
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+            async with asyncio.timeout(CALL_SECONDS_MAX):
+                reply = await self._poster.post(url, body, headers)
+        except (PostError, OSError, ValueError) as error:
             raise TransportError(_why(error)) from None
+        location = reply.headers.get(b"location")
+        return Answer(
+            reply.status,
+            reply.body.decode("utf-8", "replace"),
+            None,
+            None if location is None else location.decode("latin-1"),
+        )
 
     async def close(self) -> None:
+        self._poster.close()
         if self._session is not None:
             await self._session.close()
             self._session = None

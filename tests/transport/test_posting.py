@@ -1,0 +1,184 @@
+"""Calls over kept connections, against servers that answer in every way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tepui.transport import client, posting
+from tepui.transport.client import Answer, HttpTransport, TransportError
+from tepui.transport.loop import run
+
+HEAD = b"HTTP/1.1 %b\r\n"
+
+
+class Server:
+    """Answers each request with the next of `answers`, byte by byte; None closes the connection."""
+
+    def __init__(self, *answers: bytes | None) -> None:
+        self.answers = list(answers)
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self.url = ""
+        self._ends: list[tuple[asyncio.Task[None] | None, asyncio.StreamWriter]] = []
+
+    async def close(self) -> None:
+        for task, writer in self._ends:
+            writer.close()
+            if task is not None:
+                await task
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._ends.append((asyncio.current_task(), writer))
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+                self.requests.append(head + await reader.readexactly(length))
+                answer = self.answers.pop(0)
+                if answer is None:
+                    break
+                for number in range(len(answer)):
+                    writer.write(answer[number : number + 1])
+                    await writer.drain()
+                if b"Connection: close" in answer or (b"Content-Length" not in answer and b"chunked" not in answer):
+                    break
+        writer.close()
+
+
+@contextlib.asynccontextmanager
+async def serving(server: Server) -> AsyncIterator[HttpTransport]:
+    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/api/v1/scheduler"
+    transport = HttpTransport()
+    try:
+        async with asyncio.timeout(20):
+            yield transport
+    finally:
+        await transport.close()
+        listener.close()
+        await server.close()
+
+
+ACCEPTED = HEAD % b"202 Accepted" + b"Content-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("raw", "answer"),
+    [
+        (ACCEPTED, Answer(202)),
+        (HEAD % b"400 Bad Request" + b"Content-Length: 4\r\n\r\nnope", Answer(400, "nope")),
+        (
+            HEAD % b"200 OK" + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3\r\nc\xffd\r\n0\r\n\r\n",
+            Answer(200, "abc\ufffdd"),
+        ),
+        (
+            HEAD % b"307 Temporary Redirect" + b"location: //m:5050/x\r\nContent-Length: 0\r\n\r\n",
+            Answer(307, "", None, "//m:5050/x"),
+        ),
+        (HEAD % b"100 Continue" + b"\r\n" + ACCEPTED, Answer(202)),
+        (HEAD % b"503 Busy" + b"\r\nuntil the end", Answer(503, "until the end")),
+        (HEAD % b"202 Accepted" + b"Connection: close\r\nContent-Length: 0\r\n\r\n", Answer(202)),
+    ],
+)
+def test_answers_are_read_whole_and_the_connection_is_kept(raw: bytes, answer: Answer) -> None:
+    """Unless the server closes it: then the next call makes another."""
+
+    async def play() -> None:
+        server = Server(raw, ACCEPTED)
+        async with serving(server) as transport:
+            found = await transport.post(server.url, b"one", {"Mesos-Stream-Id": "s"})
+            assert found == answer
+            assert await transport.post(server.url, b"two", {}) == Answer(202)
+        assert server.requests[0].startswith(b"POST /api/v1/scheduler HTTP/1.1\r\nHost: 127.0.0.1:")
+        assert server.requests[0].endswith(b"\r\nMesos-Stream-Id: s\r\nContent-Length: 3\r\n\r\none")
+        assert server.connections == (2 if b"close" in raw or answer.status == 503 else 1)
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (None, "the server closed the connection"),
+        (
+            HEAD % b"202 Accepted" + b"Connection: close\r\nContent-Length: 9\r\n\r\nearly",
+            "the server closed the connection",
+        ),
+        (b"Content-Length: 5 of no use\r\n\r\n", "the answer is no HTTP"),
+    ],
+)
+def test_an_answer_that_does_not_come_is_a_cut_call(raw: bytes | None, why: str) -> None:
+    """And the next call is made on a connection of its own."""
+
+    async def play() -> None:
+        server = Server(raw, ACCEPTED)
+        async with serving(server) as transport:
+            with pytest.raises(TransportError, match=why):
+                await transport.post(server.url, b"one", {})
+            assert await transport.post(server.url, b"two", {}) == Answer(202)
+
+    asyncio.run(play())
+
+
+def test_a_loop_of_another_make(capfd: pytest.CaptureFixture[str]) -> None:
+    """uvloop, where it is installed."""
+
+    async def play() -> None:
+        server = Server(ACCEPTED, ACCEPTED)
+        async with serving(server) as transport:
+            for _ in range(2):
+                assert await transport.post(server.url, b"x", {}) == Answer(202)
+        assert server.connections == 1
+
+    run(play())
+    assert capfd.readouterr().err == ""
+
+
+def test_calls_at_once_have_connections_of_their_own() -> None:
+    async def play() -> None:
+        server = Server(*[ACCEPTED] * 6)
+        async with serving(server) as transport:
+            for _ in range(2):
+                answers = await asyncio.gather(*(transport.post(server.url, b"x", {}) for _ in range(3)))
+                assert answers == [Answer(202)] * 3
+        assert server.connections == 3
+
+    asyncio.run(play())
+
+
+def test_a_long_sentence_is_cut_and_silence_is_a_cut_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play() -> None:
+        monkeypatch.setattr(posting, "SENTENCE_BYTES_MAX", 3)
+        server = Server(
+            HEAD % b"400 Bad" + b"Content-Length: 6\r\n\r\nabcdef", b"HTTP/1.1 202 Content-Length", ACCEPTED
+        )
+        async with serving(server) as transport:
+            assert await transport.post(server.url, b"x", {}) == Answer(400, "abc")
+            monkeypatch.setattr(client, "CALL_SECONDS_MAX", 0.05)
+            with pytest.raises(TransportError, match="TimeoutError"):
+                await transport.post(server.url, b"x", {})
+            monkeypatch.setattr(client, "CALL_SECONDS_MAX", 20)
+            assert await transport.post(server.url, b"x", {}) == Answer(202)
+        assert server.connections == 2
+
+    asyncio.run(play())
+
+
+def test_nobody_there_is_a_cut_call() -> None:
+    async def play() -> None:
+        server = Server()
+        async with serving(server):
+            pass
+        transport = HttpTransport()
+        with pytest.raises(TransportError, match="onnect"):
+            await transport.post(server.url, b"x", {})
+        with pytest.raises(TransportError, match="is no address"):
+            await transport.post("http:///x", b"x", {})
+        await transport.close()
+
+    asyncio.run(play())
