@@ -2,7 +2,7 @@
 
 usage: python -m benchmarks [--rounds N] [--only tepui|reference] [NAME ...]
 
-Without a NAME all but `million` are run. What differs from run to run is measured in rounds that
+Without a NAME all but `million` and `words` are run. What differs from run to run is measured in rounds that
 alternate between the clusters; medians are shown.
 """
 
@@ -12,12 +12,15 @@ import argparse
 import signal
 import statistics
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.conformance.client import get_json
 from tests.conformance.cluster import OURS, REFERENCE, Cluster, wait_until
 
+from benchmarks import word_count
 from benchmarks.codecs import Codec, CommandCodec, ProtobufCodec
 from benchmarks.command_line import (
     batch_commands_per_second,
@@ -31,6 +34,9 @@ from benchmarks.servers import NAMES, cpu_seconds, kinds, megabytes, running, su
 MILLION = 1_000_000
 RESTING_TASKS = 20_000
 BATCH_COMMANDS = 10_000
+TEXT_MEGABYTES = 1024
+TEXT_AGENT = "cpus:1;mem:1024;disk:100000;ports:[31000-31100]"
+TEXT_AGENTS = 3
 
 
 @dataclass
@@ -258,6 +264,27 @@ def batch(table: Table, kind: str) -> None:
         table.row(f"tepui batch, {BATCH_COMMANDS:,} x true, 1 agent", "commands/s", "350").add(kind, rate)
 
 
+def words(table: Table, kind: str) -> None:
+    """A gigabyte of text, three agents with room for one task each; xargs with as many processes, and with two."""
+    if kind == REFERENCE:
+        return
+    with tempfile.TemporaryDirectory(prefix="tepui-benchmark-") as name, running(kind, 0) as cluster:
+        for _ in range(TEXT_AGENTS):
+            cluster.add_agent(TEXT_AGENT)
+        work = Path(name)
+        word_count.prepare(work, TEXT_MEGABYTES)
+        for pipeline in word_count.PIPELINES:
+            label = f"word count of 1 GB, {pipeline.name}"
+            two = word_count.by_shell(pipeline, work, 2)
+            three = word_count.by_shell(pipeline, work, TEXT_AGENTS)
+            ours = word_count.by_tepui(pipeline, work, cluster.master_address, TEXT_AGENTS)
+            word_count.check_counts(work)
+            table.row(f"{label}: tepui mapreduce", "s", "").add(kind, ours)
+            table.row(f"{label}: xargs -P2 and sort", "s", "").add(kind, two)
+            table.row(f"{label}: xargs -P{TEXT_AGENTS} and sort", "s", "").add(kind, three)
+            table.row(f"{label}: of the better one's time", "times", "1.5").add(kind, ours / min(two, three))
+
+
 Benchmark = Callable[[Table, str], None]
 REPEATED: dict[str, Benchmark] = {
     "small": small,
@@ -268,7 +295,7 @@ REPEATED: dict[str, Benchmark] = {
     "latency": latency,
 }
 ONCE: dict[str, Benchmark] = {"freed": freed, "memory": memory, "command_line": command_line, "batch": batch}
-LONG: dict[str, Benchmark] = {"million": million}
+LONG: dict[str, Benchmark] = {"million": million, "words": words}
 
 
 def main() -> int:
