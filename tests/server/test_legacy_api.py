@@ -48,6 +48,64 @@ def test_setting_quota_and_weights_is_a_call_of_the_operator_api() -> None:
     assert (event.call.type.value, event.call.update_weights.weight_infos[0].weight) == ("UPDATE_WEIGHTS", 2.5)
 
 
+MEMORY = b'[{"name":"mem","type":"SCALAR","scalar":{"value":8},"role":"a","reservation":{}}]'
+
+
+def test_operations_are_calls_of_the_operator_api() -> None:
+    _, (event,) = ask("POST", "/reserve", b"slaveId=S1&resources=" + MEMORY + b"&source=[]")
+    reserve = event.call.reserve_resources
+    assert (event.call.type.value, reserve.agent_id.value, reserve.resources[0].role) == (
+        "RESERVE_RESOURCES",
+        "S1",
+        "a",
+    )
+    assert reserve.source == []
+    _, (event,) = ask("POST", "/master/reserve", b"slaveId=S1&resources=[]&source=" + MEMORY)
+    assert event.call.reserve_resources.source == reserve.resources
+    _, (event,) = ask("POST", "/unreserve", b"slaveId=S1&resources=" + MEMORY)
+    assert (event.call.type.value, event.call.unreserve_resources.resources) == (
+        "UNRESERVE_RESOURCES",
+        reserve.resources,
+    )
+    _, (event,) = ask("POST", "/create-volumes", b"slaveId=S1&volumes=" + MEMORY)
+    assert (event.call.type.value, event.call.create_volumes.volumes) == ("CREATE_VOLUMES", reserve.resources)
+    _, (event,) = ask("POST", "/master/destroy-volumes", b"slaveId=S1&volumes=" + MEMORY)
+    assert (event.call.type.value, event.call.destroy_volumes.volumes) == ("DESTROY_VOLUMES", reserve.resources)
+
+
+@pytest.mark.parametrize(
+    ("target", "form", "sentence"),
+    [
+        ("/reserve", "", "Missing 'slaveId' query parameter in the request body"),
+        ("/unreserve", "slaveId=S1", "Missing 'resources' query parameter in the request body"),
+        ("/create-volumes", "slaveId=S1", "Missing 'volumes' query parameter in the request body"),
+        (
+            "/reserve",
+            "slaveId=S1&resources=foo",
+            "Error parsing 'resources' query parameter in the request body: syntax error at line 1 near: oo",
+        ),
+        (
+            "/reserve",
+            "slaveId=S1&resources=[]&source={}",
+            "Error parsing 'source' query parameter in the request body: Unexpected JSON type parsed",
+        ),
+        (
+            "/unreserve",
+            "slaveId=S1&resources=[{}]",
+            "Error parsing 'resources' query parameter in the request body: Missing required fields: name, type",
+        ),
+        (
+            "/destroy-volumes",
+            "slaveId=S1&volumes=[1]",
+            "Error in parsing 'volumes' query parameter in the request body: Expecting a JSON object",
+        ),
+    ],
+)
+def test_a_form_that_is_no_operation_is_refused(target: str, form: str, sentence: str) -> None:
+    answer, asked = ask("POST", target, form.encode())
+    assert (answer.status, answer.body.decode(), asked) == (400, sentence, [])
+
+
 @pytest.mark.parametrize("target", ["/quota/a/b%20c", "/master/quota/a/b%20c"])
 def test_the_role_whose_quota_ends_is_in_the_path(target: str) -> None:
     _, (call,) = ask("DELETE", target)
