@@ -62,6 +62,7 @@ def end_task(context: Context, task: Task, records: list[JournalRecord]) -> None
     executor = task.executor
     task_id = task.task_id
     context.stop_retrying(task)
+    task.pending.clear()  # what the journal has not stored yet would be forwarded when it has
     del framework.tasks[task_id]
     if framework.checkpoint:
         records.append(TaskEnded(framework.framework_id, task_id))
