@@ -164,8 +164,11 @@ class QuotaHistories(RuleBasedStateMachine):
     @invariant()
     def limits_hold_and_nothing_is_forgotten(self) -> None:
         before = self._surplus()
+        given = set()
         for grant in self.allocator.allocate(self.now):
             key = (grant.agent_id, grant.framework_id, grant.role)
+            assert key not in given, "two offers in place of one"
+            given.add(key)
             self.held[key] = self.held.get(key, Resources.NONE) + grant.resources
             top = grant.role.partition("/")[0]
             _, limits = self.quotas.get(top, ({}, {}))

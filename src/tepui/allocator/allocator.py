@@ -145,6 +145,13 @@ class Allocator(Protocol):
         `domain` is its region and zone.
         """
 
+    def expect_agent(self, agent_id: str, total: Quantities) -> None:
+        """An agent was there before this master led, and may come back: until it is known who uses what there, all of
+        it counts as used by every role that has a limit."""
+
+    def expect_no_more(self, agent_id: str) -> None:
+        """It is back and accounted for, or will not come. Nothing happens if it was not expected."""
+
     def update_agent(
         self,
         agent_id: str,

@@ -48,6 +48,8 @@ class Books:
             self._gained,
         )
         self._agents: dict[str, AgentRecord] = {}
+        self._expected: dict[str, Quantities] = {}
+        """What agents have that are expected back."""
         self._frameworks: dict[str, FrameworkRecord] = {}
         self._whitelist: frozenset[str] | None = None
         self._offerable: dict[AgentRecord, None] = {}
@@ -59,6 +61,8 @@ class Books:
         """How many participants have a minimum of their own."""
         self._changed: dict[AgentRecord, None] = {}
         """Agents to visit for everybody."""
+        self._all_changed = False
+        """Visit all agents that have something free for everybody: a rule for all of them changed."""
         self._pairs: dict[AgentRecord, dict[Leaf, None]] = {}
         """Agents to visit for these only, whose filters ended."""
         self._eager: dict[Leaf, None] = {}
@@ -89,6 +93,15 @@ class Books:
         if used:
             agent.recount()
         self._gained(agent)
+
+    def expect_agent(self, agent_id: str, total: Quantities) -> None:
+        self._expected[agent_id] = total
+        self._quota.expect(total)
+
+    def expect_no_more(self, agent_id: str) -> None:
+        total = self._expected.pop(agent_id, None)
+        if total is not None:
+            self._quota.expect_no_more(total)
 
     def update_agent(
         self,
@@ -472,8 +485,7 @@ class Books:
         if self._quota.guaranteed and not counted:
             for agent in self._agents.values():
                 self._quota.recount_pool(agent)
-        for agent in (*self._offerable, *self._slivers):
-            self._gained(agent)
+        self._all_changed = True
 
     def _allocated_to(self, role: str) -> Quantities:
         """What a top-level role and those below it hold of plain scalars."""

@@ -43,7 +43,14 @@ class Engine(Books):
         """How many pairs of agent and framework were considered so far."""
 
     def has_work(self) -> bool:
-        return bool(self._changed or self._eager or self._pairs or self._entering or self._quota.waiting)
+        return bool(
+            self._changed
+            or self._eager
+            or self._pairs
+            or self._entering
+            or self._quota.waiting
+            or (self._all_changed and (self._offerable or self._slivers))
+        )
 
     def next_deadline(self) -> float | None:
         ends, due = self._filters.next_end(), self._gathering.next_due()
@@ -61,6 +68,9 @@ class Engine(Books):
         if not self.has_work():
             return []
         self._runs += 1
+        if self._all_changed:
+            self._all_changed = False
+            self._changed = {**self._offerable, **self._slivers}
         changed, self._changed = self._changed, {}
         pairs, self._pairs = self._pairs, {}
         eager, self._eager = self._eager, {}
@@ -121,13 +131,9 @@ class Engine(Books):
 
     def _serve_guarantees(self, agent: AgentRecord, grants: list[Grant]) -> None:
         """Offer `agent` to the roles whose guarantee lacks something that it has."""
-        free = agent.pooled
-        leaves: dict[Leaf, None] = {}
-        for quota in self._quota.unmet:
-            if any(name in free for name in quota.lacks):
-                leaves.update(quota.participants)
-        if leaves:
-            self._visit(agent, self._ranked(leaves), grants, only_unmet=True)
+        if any(name in agent.pooled for name in self._quota.required):
+            self._tree.settle()
+            self._visit(agent, self._tree.in_order(only_unmet=True), grants, only_unmet=True)
 
     def _serve_waiting(self, quota: Quota, name: str, grants: list[Grant]) -> None:
         """The room of a role rose: go through the agents on which it was too small, until it is so again."""

@@ -84,6 +84,8 @@ class QuotaBook:
         """Some role has a guarantee, so that what is free is counted."""
         self.pool: Quantities = {}
         """Free plain scalars of agents that are offered."""
+        self.expected: Quantities = {}
+        """What agents have that are expected back."""
         self.required: Quantities = {}
         """What all guarantees lack together."""
         self.unmet: dict[Quota, None] = {}
@@ -204,13 +206,24 @@ class QuotaBook:
         quota.participants.pop(leaf, None)
         quota.demanding.pop(leaf, None)
 
+    # Who may come back.
+
+    def expect(self, quantities: Quantities) -> None:
+        """An agent is expected back that has so much, and nobody knows who uses it: it counts against every limit."""
+        add_quantities(self.expected, quantities)
+
+    def expect_no_more(self, quantities: Quantities) -> None:
+        """The agent is back, or never will be."""
+        subtract_quantities(self.expected, quantities)
+        self._risen.update(dict.fromkeys(quota for quota in self.quotas.values() if quota.waiters))
+
     # How much more it may have.
 
     def limit_caps(self, quota: Quota, free: Mapping[str, int]) -> Quantities | None:
         """By name, how much more the limit allows where that is less than what is free."""
         caps = None
         for name, limit in quota.limits.items():
-            room = limit - quota.consumed(name)
+            room = limit - quota.consumed(name) - self.expected.get(name, 0)
             if room < free.get(name, 0):
                 caps = {} if caps is None else caps
                 caps[name] = max(room, 0)
@@ -228,7 +241,8 @@ class QuotaBook:
 
     def limit_allows(self, quota: Quota, wanted: Mapping[str, int]) -> bool:
         return all(
-            limit - quota.consumed(name) >= wanted[name] for name, limit in quota.limits.items() if name in wanted
+            limit - quota.consumed(name) - self.expected.get(name, 0) >= wanted[name]
+            for name, limit in quota.limits.items() if name in wanted
         )
 
     # Who waits.
@@ -268,7 +282,9 @@ class QuotaBook:
 
     def _useful(self, quota: Quota, name: str, default: Sequence[Quantities]) -> bool:
         """Whether the role's room of `name` would make an offer for somebody in it larger, and large enough."""
-        room = {each: limit - quota.consumed(each) for each, limit in quota.limits.items()}
+        room = {
+            each: limit - quota.consumed(each) - self.expected.get(each, 0) for each, limit in quota.limits.items()
+        }
         for each, required in self.required.items():
             rest = self.pool.get(each, 0) - required + quota.lacks.get(each, 0)
             room[each] = min(room.get(each, rest), rest)

@@ -333,10 +333,10 @@ class RoleTree:
             yield each
             yield from self._below(each)
 
-    def in_order(self) -> Iterator[Iterable[Leaf]]:
-        """Those who take part, the most deserving first, in runs of frameworks of one role. The order must not change
-        meanwhile: call `settle` after."""
-        return _runs(self.root)
+    def in_order(self, only_unmet: bool = False) -> Iterator[Iterable[Leaf]]:
+        """Those who take part, the most deserving first, in runs of frameworks of one role; perhaps of those roles only
+        whose guarantee lacks something. The order must not change meanwhile: call `settle` after."""
+        return _runs(self.root, only_unmet)
 
     def sorted(self, leaves: Iterable[Leaf]) -> list[Leaf]:
         """These few of them, the most deserving first."""
@@ -373,8 +373,10 @@ class RoleTree:
         assert everybody == self.root.allocated
 
 
-def _runs(node: Node) -> Iterator[Iterable[Leaf]]:
+def _runs(node: Node, only_unmet: bool = False) -> Iterator[Iterable[Leaf]]:
     for each in node.order.ranked():
+        if only_unmet and (each.quota is None or not each.quota.lacks):
+            continue
         if each.name == _VIRTUAL:
             yield each.order.ranked()
         elif len(each.order.entries) == 1 and not each.children:
