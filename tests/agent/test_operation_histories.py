@@ -316,4 +316,4 @@ TestOperationHistories.settings = settings(max_examples=60, stateful_step_count=
 
 @pytest.mark.slow
 class TestManyLongOperationHistories(TestOperationHistories):  # type: ignore[misc,valid-type] # made by hypothesis
-    settings = settings(max_examples=1000, stateful_step_count=60, deadline=None)
+    settings = settings(max_examples=400, stateful_step_count=60, deadline=None)
