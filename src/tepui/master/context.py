@@ -93,6 +93,7 @@ class Context:
         "recovered_total",
         "removal_not_before",
         "removals",
+        "service_waits",
         "state",
         "store_token",
         "timers",
@@ -128,6 +129,8 @@ class Context:
         self.removal_not_before = 0.0
         self.changing: set[str] = set()
         """Agents whose service or end an operator changed, while that is being stored."""
+        self.service_waits: dict[str, list[Callable[[], None]]] = {}
+        """Calls about an agent's service that wait until the one before them is stored."""
         self.emptied: list[str] = []
         """Agents out of service that lost their last task or operation in this event."""
         self.maintenance_changing = False

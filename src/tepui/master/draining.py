@@ -11,6 +11,7 @@ once and whenever it comes back, and counts a task as left until its end is ackn
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from tepui.master import agents, gone, inverse_offers
@@ -26,6 +27,8 @@ from tepui.model.v1.mesos import DrainConfig, DrainInfo, DrainState, DurationInf
 CAPABILITY = "AGENT_DRAINING"
 """What an agent says that knows how to drain."""
 NANOSECONDS_MAX = (1 << 63) - 1
+WAITING_CALLS_MAX = 100
+"""So many calls about one agent wait for the one before them; further ones are refused."""
 
 
 # Calls.
@@ -34,6 +37,8 @@ NANOSECONDS_MAX = (1 << 63) - 1
 def drain(context: Context, request: int, principal: str | None, call: Call.DrainAgent) -> None:
     """DRAIN_AGENT: answered when it is stored. A second one replaces the first one's terms."""
     agent_id = call.agent_id.value
+    if _waits(context, agent_id, partial(drain, context, request, principal, call)):
+        return
     grace = _duration(call.max_grace_period)
     why = _refused_drain(context, agent_id)
     if not context.authorizer(principal, "drain_agents", agent_id):
@@ -76,6 +81,8 @@ def _refused_drain(context: Context, agent_id: str) -> str | None:
 
 def deactivate(context: Context, request: int, principal: str | None, agent_id: str) -> None:
     """DEACTIVATE_AGENT: no more offers of it; its tasks go on."""
+    if _waits(context, agent_id, partial(deactivate, context, request, principal, agent_id)):
+        return
     service = context.state.service.get(agent_id)
     if not context.authorizer(principal, "deactivate_agents", agent_id):
         context.answer(request, 403, "")
@@ -89,6 +96,8 @@ def deactivate(context: Context, request: int, principal: str | None, agent_id: 
 
 def reactivate(context: Context, request: int, principal: str | None, agent_id: str) -> None:
     """REACTIVATE_AGENT: in service again, which a draining agent cannot be before it is drained."""
+    if _waits(context, agent_id, partial(reactivate, context, request, principal, agent_id)):
+        return
     service = context.state.service.get(agent_id)
     if not context.authorizer(principal, "reactivate_agents", agent_id):
         context.answer(request, 403, "")
@@ -98,6 +107,15 @@ def reactivate(context: Context, request: int, principal: str | None, agent_id: 
         context.answer(request, 400, "Agent is still in the DRAINING state")
     else:
         _begin(context, request, AgentService(agent_id, False), "reactivated")
+
+
+def _waits(context: Context, agent_id: str, then: Callable[[], None]) -> bool:
+    """Whether the call must wait for one before it, to be judged by what that leaves."""
+    waiting = context.service_waits.get(agent_id)
+    if waiting is None or len(waiting) >= WAITING_CALLS_MAX:
+        return False
+    waiting.append(then)
+    return True
 
 
 def _begin(context: Context, request: int, service: AgentService, why: str) -> None:
@@ -110,6 +128,7 @@ def _begin(context: Context, request: int, service: AgentService, why: str) -> N
 
 def _store(context: Context, service: AgentService, why: str, request: int | None) -> None:
     context.changing.add(service.agent_id)
+    context.service_waits[service.agent_id] = []
     context.store([service], partial(_stored, context, service, why, request))
 
 
@@ -127,6 +146,9 @@ def _stored(context: Context, service: AgentService, why: str, request: int | No
             _act(context, agent, why)
     if request is not None:
         context.answer(request, 200)
+    for call in context.service_waits.pop(agent_id, ()):
+        if not _waits(context, agent_id, call):
+            call()
 
 
 def _act(context: Context, agent: Agent, why: str) -> None:
