@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from tepui.cli.amounts import AMOUNTS
+from tepui.cli.amounts import amounts
 from tepui.cli.client import Client
 from tepui.cli.errors import NotFoundError
 from tepui.cli.options import master_option, output_options
@@ -46,8 +46,8 @@ def quota_list(client: Client, output: Output) -> None:
 
 @quota.command("set")
 @click.argument("role")
-@click.option("--guarantee", type=AMOUNTS, metavar="AMOUNTS", help="What is kept for the role, such as cpus:4,mem:8G.")
-@click.option("--limit", type=AMOUNTS, metavar="AMOUNTS", help="What it may use at most; nothing else is limited.")
+@click.option("--guarantee", type=amounts, metavar="AMOUNTS", help="What is kept for the role, such as cpus:4,mem:8G.")
+@click.option("--limit", type=amounts, metavar="AMOUNTS", help="What it may use at most; nothing else is limited.")
 @click.option("--force", is_flag=True, help="Also when the cluster has less, or the role uses more.")
 @master_option
 def quota_set(

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from tepui.cli.amounts import AMOUNTS
+from tepui.cli.amounts import amounts
 from tepui.cli.client import Client
 from tepui.cli.errors import NotFoundError
 from tepui.cli.names import short_names, tail
@@ -49,24 +49,24 @@ def reservation_list(client: Client, output: Output, role: str | None) -> None:
 @reservation.command("add")
 @click.argument("agent_id", metavar="AGENT")
 @click.argument("role")
-@click.argument("amounts", type=AMOUNTS)
+@click.argument("wanted", metavar="AMOUNTS", type=amounts)
 @click.option("--principal", help="In whose name; it must be the one that asks, where the master knows who asks.")
 @master_option
-def reservation_add(client: Client, agent_id: str, role: str, amounts: dict[str, float], principal: str | None) -> None:
+def reservation_add(client: Client, agent_id: str, role: str, wanted: dict[str, float], principal: str | None) -> None:
     """Keep free resources of an agent for a role: cpus:2,mem:1G. Offers in the way are rescinded."""
     agent = named_agent(client, agent_id)
     layer = {"type": "DYNAMIC", "role": role} | ({"principal": principal} if principal else {})
-    wanted = [{**_scalar(name, value), "reservations": [layer]} for name, value in amounts.items()]
-    _change(client, "RESERVE_RESOURCES", agent, wanted)
-    click.echo(f"Reserved {resources(amounts)} of agent {tail(agent['id'])} for role {role}.")
+    messages = [{**_scalar(name, value), "reservations": [layer]} for name, value in wanted.items()]
+    _change(client, "RESERVE_RESOURCES", agent, messages)
+    click.echo(f"Reserved {resources(wanted)} of agent {tail(agent['id'])} for role {role}.")
 
 
 @reservation.command("remove")
 @click.argument("agent_id", metavar="AGENT")
 @click.argument("role")
-@click.argument("amounts", type=AMOUNTS)
+@click.argument("wanted", metavar="AMOUNTS", type=amounts)
 @master_option
-def reservation_remove(client: Client, agent_id: str, role: str, amounts: dict[str, float]) -> None:
+def reservation_remove(client: Client, agent_id: str, role: str, wanted: dict[str, float]) -> None:
     """Give reserved resources of an agent back to everybody. What tasks use, and volumes, stay reserved."""
     agent = named_agent(client, agent_id)
     entries = [
@@ -74,9 +74,9 @@ def reservation_remove(client: Client, agent_id: str, role: str, amounts: dict[s
         for entry in reserved_on([agent])
         if entry.role == role and entry.top["type"] == "DYNAMIC" and "scalar" in entry.message
     ]
-    chosen = [message for name, value in amounts.items() for message in _take(entries, name, value, agent, role)]
+    chosen = [message for name, value in wanted.items() for message in _take(entries, name, value, agent, role)]
     _change(client, "UNRESERVE_RESOURCES", agent, chosen)
-    click.echo(f"Gave back {resources(amounts)} of agent {tail(agent['id'])} that role {role} had reserved.")
+    click.echo(f"Gave back {resources(wanted)} of agent {tail(agent['id'])} that role {role} had reserved.")
 
 
 def _take(entries: list[Reserved], name: str, wanted: float, agent: dict[str, Any], role: str) -> list[Message]:

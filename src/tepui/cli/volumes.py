@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from tepui.cli.amounts import AMOUNTS
+from tepui.cli.amounts import amounts
 from tepui.cli.client import Client
 from tepui.cli.errors import NotFoundError
 from tepui.cli.names import missing, short_names, tail
@@ -49,7 +49,7 @@ def volume_create(
     client: Client, agent_id: str, role: str, volume_id: str, size: str, path: str | None, shared: bool
 ) -> None:
     """Make a volume of SIZE (MB, or such as 20G) from disk of an agent that is reserved for the role."""
-    wanted = AMOUNTS.convert(f"disk:{size}", None, None)["disk"]
+    wanted = amounts(f"disk:{size}")["disk"]
     agent = named_agent(client, agent_id)
     entry = _room(agent, role, wanted)
     if entry is None:
