@@ -232,6 +232,7 @@ def test_the_metrics_of_a_busy_agent() -> None:
     assert {name: value for name, value in values.items() if value} == {
         "slave/cpus_percent": 1.2 / 4,
         "slave/cpus_total": 4.0,
+        "slave/disk_total": 10000.0,
         "slave/cpus_used": 1.2,
         "slave/executors_registering": 1.0,
         "slave/executors_running": 1.0,
