@@ -191,7 +191,7 @@ def _admit(
     message: wire.Snapshot,
     agent_id: str,
 ) -> None:
-    """Have the agent stored; then it is a member."""
+    """Have the agent stored; then it is a member. One that the registry knows just so is stored already."""
     pending = context.admissions.get(agent_id)
     if pending is not None:
         _newer(context, pending, link, hello, message)
@@ -200,7 +200,11 @@ def _admit(
     unreachable.alive(context, agent_id)
     if not hello.agent_id:
         context.admitting[hello.incarnation] = agent_id
-    context.store([AgentAdmitted(identified(hello.info, agent_id))], partial(_admitted, context, agent_id))
+    info = identified(hello.info, agent_id)
+    if context.state.recovered_agents.get(agent_id) == info:
+        _admitted(context, agent_id)
+    else:
+        context.store([AgentAdmitted(info)], partial(_admitted, context, agent_id))
 
 
 def _admitted(context: Context, agent_id: str) -> None:
@@ -239,6 +243,7 @@ def _admitted(context: Context, agent_id: str) -> None:
         sentence = None if was_recovered else "Unknown agent re-registered"
     snapshots.take_in(context, agent, admission.snapshot, sentence)
     operations.take_in(context, agent, admission.snapshot)
+    context.allocator.expect_no_more(agent_id)
     inverse_offers.set_unavailability(context, agent, maintenance.unavailability_of(state, agent.machine))
     draining.connected(context, agent, hello.draining)
     if maintenance.is_down(state, agent.machine):

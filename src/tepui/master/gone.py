@@ -73,6 +73,7 @@ def _gone(context: Context, agent_id: str, since: float, then: Callable[[], None
         agents.drop(context, agent)
         agents.tell_failure(context, agent.info.id)
     elif recovered is not None:
+        context.allocator.expect_no_more(agent_id)
         agents.tell_failure(context, recovered.id)
     _end_stranded(context, agent_id)
     # Operator streams hear of tasks alone, as when an agent is unreachable (Mesos: operator events).

@@ -78,7 +78,6 @@ COUNTERS: tuple[str, ...] = (
     "master/dropped_messages",
     "master/http_cache_hits",
     "master/recovery_slave_removals",
-    "tepui/master/tasks_revoked",
     "master/slave_registrations",
     "master/slave_removals",
     "master/slave_removals/reason_registered",

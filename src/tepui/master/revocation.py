@@ -47,6 +47,8 @@ MARGIN_SECONDS = 30.0
 """So long after the grace a revocation counts as under way: executors are ended, updates come."""
 AGENTS_LOOKED_AT_MAX = 4096
 """So many agents are looked at for one framework; the next search goes on behind them."""
+REVOKED = "tepui/master/tasks_revoked"
+"""The metric, which is there from the first one on."""
 LABEL = "tepui.revocable"
 
 
@@ -299,7 +301,8 @@ def revoke(context: Context, agent: Agent, task: Task, sentence: str) -> None:
         revoked=sentence,
     )
     agent.pending_kills[task.framework_id, task.task_id] = kill
-    context.metrics.counters["tepui/master/tasks_revoked"] += 1
+    counters = context.metrics.counters
+    counters[REVOKED] = counters.get(REVOKED, 0) + 1
     context.record(TaskRevoked(task.framework_id, task.task_id, agent.agent_id, sentence), task)
     context.tell(agent, kill)
 

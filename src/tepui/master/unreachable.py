@@ -19,11 +19,14 @@ from tepui.master.records import AgentRemoved
 from tepui.master.registry import AgentUnreachable, Registry
 from tepui.master.state import Agent, Framework
 from tepui.model import link as wire
+from tepui.model.quantities import scalar_quantities
 from tepui.model.timers import Key
 from tepui.model.v1.mesos import OperationState, TaskState, TaskStatus
 
 REMOVALS: Key = ("removals", "")
 """The timer of the next agent that may be given up, when their rate is limited."""
+CHANGING_SECONDS = 1.0
+"""An agent that an operator is just deciding about is looked at again after this time."""
 AGENTS_NAMED_MAX = 20
 """How many agents the sentence about too many lost ones names."""
 
@@ -80,6 +83,8 @@ def recover(context: Context, registry: Registry) -> None:
     state.gone_agents.update(sorted(registry.gone.items(), key=lambda entry: entry[1]))
     state.service.update(registry.service)
     context.recovered_total = len(registry.admitted)
+    for agent_id, info in registry.admitted.items():
+        context.allocator.expect_agent(agent_id, scalar_quantities(info.resources))
     if registry.admitted:
         due = context.config.elected_time + context.config.agent_reregister_timeout_seconds
         context.timers.set(RECOVERY, due)
@@ -151,6 +156,10 @@ def _mark(context: Context, agent_id: str, why: str) -> bool:
         context.store([AgentUnreachable(agent_id, since)], partial(_unreachable, context, agent, since, why))
         return True
     if agent_id in context.state.recovered_agents and agent_id not in context.admissions:
+        if agent_id in context.changing:
+            context.timers.set(RECOVERY, context.now + CHANGING_SECONDS)
+            return False
+        context.changing.add(agent_id)  # if it comes back just now, it is to try again
         context.store([AgentUnreachable(agent_id, since)], partial(_not_back, context, agent_id, since, why))
         return True
     return False
@@ -174,9 +183,9 @@ def _unreachable(context: Context, agent: Agent, since: float, why: str) -> None
 
 
 def _not_back(context: Context, agent_id: str, since: float, why: str) -> None:
-    info = context.state.recovered_agents.pop(agent_id, None)
-    if info is None:
-        return
+    context.changing.discard(agent_id)
+    info = context.state.recovered_agents.pop(agent_id)
+    context.allocator.expect_no_more(agent_id)
     context.metrics.counters["master/recovery_slave_removals"] += 1
     context.metrics.counters["master/slave_unreachable_completed"] += 1
     _note(context, agent_id, since)

@@ -6,11 +6,11 @@ amounts matter (Mesos: resource quantities).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from tepui.model.resource_validation import ResourceError, validate_scalar
-from tepui.model.v1.mesos import OfferFilters, Value
+from tepui.model.v1.mesos import OfferFilters, Resource, Value
 from tepui.model.values import scalar_text, thousandths
 
 Quantities: TypeAlias = dict[str, int]
@@ -49,6 +49,15 @@ def quantities_from_scalars(scalars: Mapping[str, Value.Scalar]) -> Quantities:
         amount = thousandths(scalar.value)
         if amount:
             result[name] = amount
+    return result
+
+
+def scalar_quantities(resources: Iterable[Resource]) -> Quantities:
+    """The sum of all scalars by name, whatever they are reserved for."""
+    result: Quantities = {}
+    for resource in resources:
+        if resource.scalar is not None:
+            add_quantities(result, {resource.name: thousandths(resource.scalar.value)})
     return result
 
 
