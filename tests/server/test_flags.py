@@ -52,6 +52,16 @@ def test_values_are_read_by_their_kind_and_told_as_text() -> None:
             {"zk": "zk://h:2181"},
             "--zk expects an address such as zk://10.0.0.1:2181,10.0.0.2:2181/mesos, with a path that is not '/'.",
         ),
+        (
+            MASTER_FLAGS,
+            {"agent_removal_rate_limit": "0/10mins"},
+            "--agent_removal_rate_limit expects a number of agents and a duration, such as 1/10mins, not '0/10mins'.",
+        ),
+        (
+            MASTER_FLAGS,
+            {"recovery_agent_removal_limit": "0.5"},
+            "--recovery_agent_removal_limit expects a percentage from 0% to 100%, not '0.5'.",
+        ),
         (AGENT_FLAGS, {"containerizers": "docker"}, "--containerizers expects mesos, not 'docker'."),
         (
             AGENT_FLAGS,
@@ -64,6 +74,12 @@ def test_a_wrong_value_gets_a_sentence(table: list, given: dict[str, str], sente
     with pytest.raises(FlagError) as error:
         Flags(table, given, {})
     assert str(error.value) == sentence
+
+
+def test_rates_and_percentages_are_read_as_the_core_wants_them() -> None:
+    flags = Flags(MASTER_FLAGS, {"agent_removal_rate_limit": "4/10mins", "recovery_agent_removal_limit": "12.5%"}, {})
+    assert flags.value("agent_removal_rate_limit") == 150.0
+    assert flags.value("recovery_agent_removal_limit") == 0.125
 
 
 def test_a_wrong_value_from_the_environment_names_the_variable() -> None:
