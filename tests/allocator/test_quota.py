@@ -170,3 +170,15 @@ def test_consumption_is_known_of_roles_without_quota(share: float) -> None:
     cluster.run()
     assert cluster.allocator.quota_consumption("test") == {"cpus": 3 * CPU}
     assert cluster.allocator.quota_consumption("other") == {}
+
+
+def test_what_meets_a_guarantee_is_no_reason_to_look_again() -> None:
+    """Found by a random history: what is granted lowers what is lacking, but leaves as much less free."""
+    cluster = Cluster()
+    cluster.allocator.set_quota("x", {"cpus": 1000, "mem": 64_000}, {"cpus": 2000, "mem": 96_000})
+    cluster.agent("a", "cpus:1;mem:64;cpus(x):1")
+    cluster.agent("b", "cpus:2;mem:128")
+    cluster.framework("f", ["x"])
+    cluster.run()
+    cluster.allocator.remove_agent("a")
+    assert cluster.run() == ["f x b cpus:2; mem:64"]

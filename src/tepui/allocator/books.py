@@ -431,8 +431,8 @@ class Books:
         if less:
             self._tree.discharge(leaf, less)
         if leaf.top.quota is not None:
-            self._quota.charge(leaf.top.quota, after)
-            self._quota.discharge(leaf.top.quota, before)
+            self._quota.charge(leaf.top.quota, after, granted=given)
+            self._quota.discharge(leaf.top.quota, before, room_rose=not given)
 
     def _release_all(self, leaf: Leaf, agent: AgentRecord) -> None:
         self._set_held(leaf, agent, agent.held[leaf], Resources.NONE)

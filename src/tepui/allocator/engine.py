@@ -196,7 +196,7 @@ class Engine(Books):
             leaf.agents[agent] = None
             self._tree.charge(leaf, offered.quantities(), given=True)
             if leaf.top.quota is not None:
-                self._quota.charge(leaf.top.quota, offered)
+                self._quota.charge(leaf.top.quota, offered, granted=True)
         agent.free = Resources.NONE if offered is agent.free else agent.free - offered
         if self._quota.guaranteed:
             self._quota.recount_pool(agent)

@@ -157,35 +157,36 @@ class QuotaBook:
         self._settle(quota)
         return quota
 
-    def charge(self, quota: Quota, resources: Resources) -> None:
-        """The role holds so much more."""
+    def charge(self, quota: Quota, resources: Resources, granted: bool) -> None:
+        """The role holds so much more; `granted` when it was free before."""
         add_quantities(quota.allocated, plain_quantities(resources))
         if quota.lacks:
-            self._settle(quota)
+            self._settle(quota, room_rose=not granted)
 
-    def discharge(self, quota: Quota, resources: Resources) -> None:
+    def discharge(self, quota: Quota, resources: Resources, room_rose: bool = True) -> None:
         """The role holds so much less."""
         subtract_quantities(quota.allocated, plain_quantities(resources))
-        self._settle(quota)
+        self._settle(quota, room_rose)
 
-    def _settle(self, quota: Quota) -> None:
-        """What the role consumes changed."""
+    def _settle(self, quota: Quota, room_rose: bool = True) -> None:
+        """What the role consumes changed; `room_rose` when somebody's room may have risen by that. (What is granted
+        leaves as much less free as it leaves lacking.)"""
         if quota.guarantees:
             lacks = {}
             for name, amount in quota.guarantees.items():
                 rest = amount - quota.consumed(name)
                 if rest > 0:
                     lacks[name] = rest
-            self._owe(quota, lacks)
-        if quota.waiters:
+            self._owe(quota, lacks, room_rose)
+        if room_rose and quota.waiters:
             self._risen[quota] = None
 
-    def _owe(self, quota: Quota, lacks: Quantities) -> None:
+    def _owe(self, quota: Quota, lacks: Quantities, room_rose: bool = True) -> None:
         if lacks == quota.lacks:
             return
         add_quantities(self.required, lacks)
         subtract_quantities(self.required, quota.lacks)
-        if any(amount > lacks.get(name, 0) for name, amount in quota.lacks.items()):
+        if room_rose and any(amount > lacks.get(name, 0) for name, amount in quota.lacks.items()):
             self._surplus_rose = True
         quota.lacks = lacks
         if lacks:
@@ -242,7 +243,8 @@ class QuotaBook:
     def limit_allows(self, quota: Quota, wanted: Mapping[str, int]) -> bool:
         return all(
             limit - quota.consumed(name) - self.expected.get(name, 0) >= wanted[name]
-            for name, limit in quota.limits.items() if name in wanted
+            for name, limit in quota.limits.items()
+            if name in wanted
         )
 
     # Who waits.
@@ -282,9 +284,7 @@ class QuotaBook:
 
     def _useful(self, quota: Quota, name: str, default: Sequence[Quantities]) -> bool:
         """Whether the role's room of `name` would make an offer for somebody in it larger, and large enough."""
-        room = {
-            each: limit - quota.consumed(each) - self.expected.get(each, 0) for each, limit in quota.limits.items()
-        }
+        room = {each: limit - quota.consumed(each) - self.expected.get(each, 0) for each, limit in quota.limits.items()}
         for each, required in self.required.items():
             rest = self.pool.get(each, 0) - required + quota.lacks.get(each, 0)
             room[each] = min(room.get(each, rest), rest)
