@@ -19,8 +19,6 @@ from tepui.transport.leader import Leader
 from tepui.transport.zookeeper import ZooKeeper
 from tepui.transport.zookeeper_url import AddressError, parse_zookeeper_url
 
-LEASE_OVER = "This master leads no longer: ZooKeeper may have ended its session."
-
 
 class Election:
     """One master's part in it. `lead` is called with where the registry is once this master is elected."""

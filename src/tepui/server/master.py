@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import msgspec
@@ -38,7 +39,6 @@ from tepui.model.v1.mesos import Address, MasterInfo
 from tepui.server.allocators import make_allocator
 from tepui.server.base import Server
 from tepui.server.domain import fault_domain
-from tepui.server.election import LEASE_OVER, Election
 from tepui.server.endpoints import answer_health
 from tepui.server.engine import Engine
 from tepui.server.errors import StartError
@@ -59,6 +59,9 @@ from tepui.transport.http import HttpServer, text
 from tepui.transport.link import LINK_PATH, LinkServer
 from tepui.transport.loop import run
 from tepui.wire.versions import MESOS_VERSION, build_facts
+
+if TYPE_CHECKING:
+    from tepui.server.election import Election
 
 log = logging.getLogger(__name__)
 
@@ -176,6 +179,8 @@ class MasterServer(Server):
         log.info("master %s serves http://%s:%d", config.info.id, config.info.hostname, port)
         zookeeper = self._flags.text("zk")
         if zookeeper is not None:
+            from tepui.server.election import Election  # kazoo is imported where ZooKeeper is used
+
             self._election = Election(
                 self._flags, config.info, self._standby, lead=partial(self._lead, config), on_end=self._end
             )
@@ -253,7 +258,7 @@ class MasterServer(Server):
         if core is None or engine is None or self._ended:
             return
         if self._election is not None and not self._election.holds_lease:
-            self._end(LEASE_OVER)
+            self._end("This master leads no longer: ZooKeeper may have ended its session.")
             return
         now = self._clock.now()
         for event in events:
