@@ -53,6 +53,7 @@ from tepui.model.task_states import TERMINAL_STATES
 from tepui.model.v1 import master as operator_api
 from tepui.model.v1 import scheduler as scheduler_api
 from tepui.model.v1.mesos import (
+    AgentID,
     AgentInfo,
     CommandInfo,
     Filters,
@@ -65,7 +66,9 @@ from tepui.model.v1.mesos import (
     TaskState,
     TaskStatus,
     Value,
+    WeightInfo,
 )
+from tepui.model.v1.quota import QuotaConfig
 from tepui.session.scheduler import CallLost, SchedulerSession
 from tepui.session.steps import (
     Answered,
@@ -89,6 +92,8 @@ BEGIN = 1_795_223_677.0
 CPUS_OF_AGENT = 4
 TASKS_OF_FRAMEWORK_MAX = 12
 SETTLE_STEPS_MAX = 60_000
+
+_Type = operator_api.Call.Type
 
 FINAL_STATES = TERMINAL_STATES - {TaskState.TASK_LOST}
 _GONE = TERMINAL_STATES | {TaskState.TASK_UNKNOWN}
@@ -470,6 +475,15 @@ class Scheduler:
         ]
 
 
+class Wish:
+    """What an operator asked for, and what came of it."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+        self.acknowledged = False
+        self.refused = False
+
+
 class World:
     """See the module."""
 
@@ -489,6 +503,8 @@ class World:
         """Masters that were paused when another one was elected, and believe that they lead."""
         self.faulty = True
         self.refused_writes = 0
+        self.wishes: dict[str, list[Wish]] = {}
+        """What operators asked for, by what it is about, in order."""
         self.ran: dict[tuple[str, str], int] = {}
         """How often each task was started."""
         self._number = 0
@@ -663,12 +679,67 @@ class World:
 
     # Operators.
 
-    def operate(self, call: operator_api.Call, answered: Callable[[int, object], None]) -> None:
-        """Ask the leader, if there is one; the answer comes when it is given."""
-        master = self.leader
-        if master is not None and not master.paused:
-            name = f"operator-{self.number()}"
-            master.ask(lambda request: OperatorCall(request, name, None, call), answered)
+    def operate(self) -> None:
+        """An operator changes something, at whoever answers as a leader, and remembers what was acknowledged."""
+        believers = [master for master in self._living() if not master.paused]
+        if not believers:
+            return
+        master = self.random.choice(believers)
+        name = self.random.choice(("weight", "quota", "service"))
+        value: object
+        call = operator_api.Call(type=_Type.UNKNOWN)
+        if name == "weight":
+            value = float(self.random.randint(1, 9))
+            call.type = _Type.UPDATE_WEIGHTS
+            call.update_weights = operator_api.Call.UpdateWeights(weight_infos=[WeightInfo(role="f0", weight=value)])
+        elif name == "quota":
+            value = float(self.random.randint(1, 9))
+            config = QuotaConfig(role="f1", limits={"disk": Value.Scalar(value=value)})
+            call.type = _Type.UPDATE_QUOTA
+            call.update_quota = operator_api.Call.UpdateQuota(force=True, quota_configs=[config])
+        else:
+            known = [*master.core.state.agents]
+            if not known:
+                return
+            agent_id = AgentID(value=min(known))
+            name, value = f"service of {agent_id.value}", self.random.random() < 0.4
+            if value:
+                call.type = _Type.DEACTIVATE_AGENT
+                call.deactivate_agent = operator_api.Call.DeactivateAgent(agent_id=agent_id)
+            else:
+                call.type = _Type.REACTIVATE_AGENT
+                call.reactivate_agent = operator_api.Call.ReactivateAgent(agent_id=agent_id)
+        wish = Wish(value)
+        self.wishes.setdefault(name, []).append(wish)
+
+        def answered(status: int, _: object) -> None:
+            wish.refused = status != 200
+            wish.acknowledged = status == 200
+
+        session = f"operator-{self.number()}"
+        master.ask(lambda request: OperatorCall(request, session, None, call), answered)
+
+    def check_wishes(self) -> None:
+        """What was acknowledged holds, unless something that was asked for later does."""
+        assert self.leader is not None
+        state = self.leader.core.state
+        for name, wishes in self.wishes.items():
+            asked = [wish for wish in wishes if not wish.refused]
+            last = max((index for index, wish in enumerate(asked) if wish.acknowledged), default=None)
+            if last is None:
+                continue
+            found: object
+            if name == "weight":
+                found = state.weights.get("f0")
+            elif name == "quota":
+                found = state.quota["f1"].limits["disk"].value if "f1" in state.quota else None
+            else:
+                agent_id = name.rpartition(" ")[2]
+                if agent_id not in state.agents and agent_id not in state.recovered_agents:
+                    continue  # it was replaced, or cannot be reached
+                found = agent_id in state.service
+            possible = [wish.value for wish in asked[last:]]
+            assert found in possible, f"{name} is {found}, and was acknowledged to be one of {possible}"
 
     # What happens.
 
@@ -685,6 +756,8 @@ class World:
             self.random.choice(self.agents).end_a_task()
         elif roll < 0.2 and self.faulty:
             self.random.choice(self.schedulers).kill_a_task()
+        elif roll < 0.21 and self.faulty:
+            self.operate()
         elif roll < 0.23 or not self.deliver():
             self.pass_time()
         self.check()
@@ -737,6 +810,7 @@ class World:
                 self.kill(master)  # it hears at last that another one leads
             self.step()
             if self._settled():
+                self.check_wishes()
                 return
         waiting = {one.name: one.unsettled for one in self.schedulers}
         raise AssertionError(f"it does not settle, schedulers wait for {waiting}")
