@@ -7,6 +7,7 @@ test session: the tests of it are in one xdist group, and each uses a path of it
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import shutil
@@ -36,6 +37,8 @@ DOWNLOAD_SECONDS_MAX = 30
 START_SECONDS_MAX = 40
 TICK_MILLISECONDS = 200
 """The servers' sessions last at least two of these."""
+
+_PR_SET_PDEATHSIG = 1
 
 GROUP = pytest.mark.xdist_group("zookeeper")
 
@@ -81,6 +84,11 @@ def _download() -> None:
         (scratch / "files").rename(CACHE)
 
 
+def _die_with_parent() -> None:
+    """A test session that is killed leaves no server."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class ZooKeeperServer:
     """One server alone. `url()` names a path in it that nobody else uses."""
 
@@ -103,6 +111,7 @@ class ZooKeeperServer:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                preexec_fn=_die_with_parent,
             )  # fmt: skip
         wait_until(self._answers, "ZooKeeper listens", START_SECONDS_MAX)
 
