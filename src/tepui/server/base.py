@@ -20,6 +20,7 @@ from tepui.server.files import Files
 from tepui.server.flags import Flags
 from tepui.server.log import LoggingLevel
 from tepui.server.metrics import register_shell_metrics
+from tepui.transport import garbage
 from tepui.transport.clock import Clock
 from tepui.transport.http import HttpServer
 from tepui.transport.link import LinkClient, LinkServer
@@ -71,6 +72,8 @@ class Server(ABC):
 
     def _begin(self, core: Core, metrics: Registry) -> None:
         """From now on events go to `core`; `metrics` are those that it counts in."""
+        garbage.tune()
+        garbage.keep_looking(asyncio.get_running_loop())
         self._engine = engine = Engine(core, self._appliers)
         register_shell_metrics(metrics, self._http.counters, self._links.counters, self._exchange, self._turn, engine)
 
