@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tepui.cli.servers import split_resources
 from tepui.containers.ending import end_supervisor
 from tests.cli.commands import DEADLINE_SECONDS, EXECUTOR, Commands, environment, launch, subscribe, tepui
 from tests.conformance.cluster import OURS, Cluster, processes_of, wait_until
@@ -68,6 +69,12 @@ def test_it_is_ready_when_it_says_so_and_ends_with_all_that_ran_on_it() -> None:
         framework.stream.close()
         assert not processes_of(folder)
         assert not folder.exists()
+
+
+def test_every_agent_can_hold_a_task_of_one_cpu_however_many_agents_share_the_machine(tmp_path: Path) -> None:
+    agents = 2 * (os.cpu_count() or 1)
+    shares = [split_resources(tmp_path, agents, number, None).split(";") for number in range(agents)]
+    assert all("cpus:1" in share for share in shares)
 
 
 def test_a_given_folder_and_given_resources_are_kept(tmp_path: Path) -> None:

@@ -52,7 +52,10 @@ class StopError(Exception):
 
 
 def split_resources(folder: Path, agents: int, number: int, given: str | None) -> str:
-    """What agent `number` of `agents` has: what is given, and its even part of what this machine has besides."""
+    """What agent `number` of `agents` has: what is given, and its even part of what this machine has besides.
+
+    No agent has less than one cpu: cpus are a promise between agents and frameworks, and most tasks ask for one.
+    """
     from tepui.server.system import detected_resources
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -67,7 +70,7 @@ def split_resources(folder: Path, agents: int, number: int, given: str | None) -
             parts.append(f"ports:[{first}-{first + size - 1}]")
         else:
             share = float(value) / agents
-            parts.append(f"{name}:{int(share * 1000) / 1000:g}" if name == "cpus" else f"{name}:{int(share)}")
+            parts.append(f"cpus:{max(int(share * 1000) / 1000, 1):g}" if name == "cpus" else f"{name}:{int(share)}")
     return ";".join(parts)
 
 

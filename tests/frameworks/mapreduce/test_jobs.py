@@ -376,6 +376,30 @@ def test_an_agent_without_the_package_is_told_of(cluster: Cluster, tmp_path: Pat
         run_job(cluster, tmp_path / "out", list(find_files(tmp_path / "in")), python="/bin/false", attempts_max=1)
 
 
+def test_a_job_whose_tasks_are_larger_than_any_offer_says_that_it_waits(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "in").write_text("a\n")
+    splits = make_splits([Range(str(tmp_path / "in"), 0, 2, ())], 1 << 20)
+    workspace = Workspace(tmp_path / "out")
+    said: list[str] = []
+
+    def hear(text: str) -> None:
+        said.append(text)
+        driver.interrupt()
+
+    driver = Driver(
+        masters_of(cluster),
+        JobDescription(name="large", cpus=64, mem=64),
+        splits,
+        workspace,
+        on_trouble=hear,
+    )
+    with pytest.raises(JobFailedError):
+        asyncio.run(asyncio.wait_for(driver.run(), 90))
+    workspace.remove()
+    assert len(said) == 1
+    assert said[0].startswith("Tasks wait for an offer of cpus 64 and mem 64 MB; the best one now has cpus ")
+
+
 def test_an_interrupted_command_leaves_nothing(cluster: Cluster, tmp_path: Path) -> None:
     (tmp_path / "in").write_text("a\n")
     mapper = f"touch {tmp_path}/begun; sleep 1000"

@@ -166,6 +166,7 @@ class Driver:
         self._placed: Counter[bool] = Counter()
         """Maps with hosts, by whether they were placed on one."""
         self._suppressed = False
+        self._told_unfit = False
         self._failure: str | None = None
         self._is_done = False
 
@@ -231,7 +232,19 @@ class Driver:
             self._addresses[offer.agent_id] = _address(offer)
             tasks = self._fill(offer)
             self._scheduler.launch(offer, tasks, self._places.refuse_seconds if len(self._places) else None)
+        if not self._job.running and not self._told_unfit:
+            self._tell_unfit(offers)
         self._mind_offers()
+
+    def _tell_unfit(self, offers: list[Offer]) -> None:
+        """Say once that nothing runs since what is offered is too small."""
+        cpus, mem = self._description.cpus, self._description.mem
+        if any(offer.fits(cpus, mem) for offer in offers):
+            return
+        self._told_unfit = True
+        best = max(offers, key=lambda offer: (offer.cpus, offer.mem))
+        found = f"cpus {best.cpus:g} and mem {best.mem:g} MB"
+        self._on_trouble(f"Tasks wait for an offer of cpus {cpus:g} and mem {mem:g} MB; the best one now has {found}.")
 
     def _fill(self, offer: Offer) -> list[TaskInfo]:
         tasks: list[TaskInfo] = []
