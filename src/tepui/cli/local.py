@@ -29,8 +29,8 @@ PORT_DEFAULT = 5050
 @click.option(
     "--resources",
     metavar="TEXT",
-    help="What each agent has, such as `cpus:2;mem:1024`. What is left out is this machine's, split evenly; at least one "
-    "cpu each.",
+    help="What each agent has, such as `cpus:2;mem:1024`. What is left out is this machine's, split evenly; "
+    "at least one cpu each.",
 )
 @click.option(
     "--work-dir",
