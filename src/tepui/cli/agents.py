@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from tepui.cli.client import Client
+from tepui.cli.client import EXTENSIONS, Client
+from tepui.cli.durations import nanoseconds
 from tepui.cli.names import resolve, short_names
 from tepui.cli.options import master_option, output_options
 from tepui.cli.output import Column, Output, Report, amount, fields, number, resources, since, table
 from tepui.cli.tasks import tasks_table
 
-EXTENSIONS = "/api/tepui/v1"
 DRAIN_POLL_SECONDS = 0.5
 
 
@@ -64,9 +64,9 @@ def drain(client: Client, agent_id: str, grace: str | None, mark_gone: bool, wai
     found = _named(client, agent_id)
     member: dict[str, Any] = {"agent_id": {"value": found}, "mark_gone": mark_gone}
     if grace is not None:
-        nanoseconds = _nanoseconds(grace)
-        member["max_grace_period"] = {"seconds": nanoseconds // 10**9, "nanos": nanoseconds % 10**9}
-    client.post("/api/v1", {"type": "DRAIN_AGENT", "drain_agent": member})
+        seconds, nanos = divmod(nanoseconds("--grace", grace), 10**9)
+        member["max_grace_period"] = {"seconds": seconds, "nanos": nanos}
+    client.call("DRAIN_AGENT", member)
     click.echo(f"Draining agent {found}.")
     while wait and _is_draining(client, found):
         time.sleep(DRAIN_POLL_SECONDS)
@@ -106,21 +106,12 @@ def _named(client: Client, agent_id: str) -> str:
 def _tell(client: Client, kind: str, agent_id: str) -> str:
     """Make a call about an agent; returns its whole id."""
     found = _named(client, agent_id)
-    client.post("/api/v1", {"type": kind, kind.lower(): {"agent_id": {"value": found}}})
+    client.call(kind, {"agent_id": {"value": found}})
     return found
 
 
 def _is_draining(client: Client, agent_id: str) -> bool:
     return any(entry["id"] == agent_id and entry["state"].startswith("draining") for entry in all_agents(client))
-
-
-def _nanoseconds(grace: str) -> int:
-    from tepui.wire.text import TextError, parse_duration
-
-    try:
-        return int(parse_duration(grace) * 1e9)
-    except TextError as error:
-        raise click.UsageError(f"--grace {error}.") from None
 
 
 def all_agents(client: Client) -> list[dict[str, Any]]:

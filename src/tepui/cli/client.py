@@ -17,6 +17,8 @@ from tepui.cli.errors import RefusedError, UnreachableError
 PORT_DEFAULT = 5050
 TIMEOUT_SECONDS = 10.0
 REDIRECTS_MAX = 5
+V1_API = "/api/v1"
+EXTENSIONS = "/api/tepui/v1"
 SENTENCE_CHARACTERS_MAX = 500
 """What is shown of an answer that is no sentence of ours."""
 
@@ -84,6 +86,15 @@ class Client:
         body = self._request("POST", path, json.dumps(message).encode(), _JSON)
         return self._decoded(body) if body else None
 
+    def call(self, kind: str, member: Mapping[str, object] | None = None) -> Any:
+        """Make the call `kind` of the v1 API, with the member that is named after it.
+
+        Returns the answer's member of that name; None when the answer has no body.
+        """
+        message = {"type": kind} if member is None else {"type": kind, kind.lower(): member}
+        answer = self.post(V1_API, message)
+        return None if answer is None else answer.get(kind.lower(), {})
+
     def post_form(self, path: str, fields: Mapping[str, str]) -> None:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         self._request("POST", path, urlencode(fields).encode(), headers)
@@ -93,7 +104,7 @@ class Client:
         wanted: dict[str, object] = {"path": path, "offset": offset}
         if length is not None:
             wanted["length"] = length
-        answer = self.post("/api/v1", {"type": "READ_FILE", "read_file": wanted})["read_file"]
+        answer = self.call("READ_FILE", wanted)
         return int(answer.get("size", 0)), base64.b64decode(answer.get("data", ""))
 
     def close(self) -> None:

@@ -7,12 +7,10 @@ from typing import Any
 
 import click
 
-from tepui.cli.client import Client
+from tepui.cli.client import EXTENSIONS, Client
 from tepui.cli.names import resolve, short_names
 from tepui.cli.options import master_option, output_options
 from tepui.cli.output import Column, Output, Report, amount, number, plural, since, table
-
-EXTENSIONS = "/api/tepui/v1"
 
 
 @click.group()

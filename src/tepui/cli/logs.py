@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from tepui.cli.client import Client
+from tepui.cli.client import EXTENSIONS, Client
 from tepui.cli.errors import NotFoundError, RefusedError
 
 POLL_SECONDS = 0.2
@@ -71,7 +71,7 @@ def show_logs(
 
 def _has_ended(master: Client, task: Mapping[str, Any]) -> bool:
     arguments = {"framework_id": task["framework_id"], "task_id": task["id"]}
-    found = master.get("/api/tepui/v1/tasks", arguments)["tasks"]
+    found = master.get(f"{EXTENSIONS}/tasks", arguments)["tasks"]
     return not found or bool(found[0]["ended"])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -11,13 +12,13 @@ import click
 
 from tepui.cli.agents import all_agents
 from tepui.cli.client import Client
+from tepui.cli.durations import nanoseconds
 from tepui.cli.errors import NotFoundError
 from tepui.cli.names import short_names, tail
 from tepui.cli.options import master_option, output_options
 from tepui.cli.output import Column, Output, Report, age, table
 from tepui.wire.text import TextError, format_duration, parse_duration
 
-OPERATOR_API = "/api/v1"
 Machine = dict[str, str]
 
 _NONE = "No machine is in maintenance: `tepui maintenance schedule AGENT` plans one."
@@ -56,7 +57,7 @@ def schedule(client: Client, machines: tuple[str, ...], start: str, duration: st
     """
     planned: dict[str, Any] = {"start": {"nanoseconds": _moment(start)}}
     if duration is not None:
-        planned["duration"] = {"nanoseconds": _nanoseconds("--duration", duration)}
+        planned["duration"] = {"nanoseconds": nanoseconds("--duration", duration)}
     chosen = _machines(client, machines)
     windows = _windows_without(client, chosen)
     windows.append({"machine_ids": chosen, "unavailability": planned})
@@ -80,7 +81,7 @@ def clear(client: Client, machines: tuple[str, ...]) -> None:
 def start(client: Client, machines: tuple[str, ...]) -> None:
     """Take scheduled machines down: their agents end with all that runs there, and none is admitted from there."""
     chosen = _machines(client, machines)
-    _call(client, "START_MAINTENANCE", machines=chosen)
+    client.call("START_MAINTENANCE", {"machines": chosen})
     click.echo(f"Took {_list(chosen)} down.")
 
 
@@ -90,23 +91,15 @@ def start(client: Client, machines: tuple[str, ...]) -> None:
 def stop(client: Client, machines: tuple[str, ...]) -> None:
     """Bring machines up again, and take them out of the schedule."""
     chosen = _machines(client, machines)
-    _call(client, "STOP_MAINTENANCE", machines=chosen)
+    client.call("STOP_MAINTENANCE", {"machines": chosen})
     click.echo(f"Brought {_list(chosen)} up.")
 
 
 # What the master says.
 
 
-def _call(client: Client, kind: str, **member: object) -> Any:
-    message: dict[str, object] = {"type": kind}
-    if member:
-        message[kind.lower()] = member
-    answer = client.post(OPERATOR_API, message)
-    return None if answer is None else answer.get(kind.lower(), {})
-
-
 def _windows(client: Client) -> list[dict[str, Any]]:
-    windows: list[dict[str, Any]] = _call(client, "GET_MAINTENANCE_SCHEDULE")["schedule"].get("windows", [])
+    windows: list[dict[str, Any]] = client.call("GET_MAINTENANCE_SCHEDULE")["schedule"].get("windows", [])
     return windows
 
 
@@ -121,11 +114,11 @@ def _windows_without(client: Client, machines: Iterable[Machine]) -> list[dict[s
 
 
 def _update(client: Client, windows: list[dict[str, Any]]) -> None:
-    _call(client, "UPDATE_MAINTENANCE_SCHEDULE", schedule={"windows": windows})
+    client.call("UPDATE_MAINTENANCE_SCHEDULE", {"schedule": {"windows": windows}})
 
 
 def _machines_in_maintenance(client: Client) -> list[dict[str, Any]]:
-    status = _call(client, "GET_MAINTENANCE_STATUS")["status"]
+    status = client.call("GET_MAINTENANCE_STATUS")["status"]
     planned = {_name(m): window["unavailability"] for window in _windows(client) for m in window["machine_ids"]}
     agents: dict[str, list[str]] = {}
     for entry in all_agents(client):
@@ -218,27 +211,15 @@ def _machines(client: Client, names: Iterable[str]) -> list[Machine]:
     return list(found.values())
 
 
-def _nanoseconds(option: str, text: str) -> int:
-    try:
-        seconds = parse_duration(text)
-    except TextError as error:
-        raise click.UsageError(f"{option} {error}.") from None
-    if seconds < 0:
-        raise click.UsageError(f"{option} expects a duration of at least 0, not '{text}'.")
-    return int(seconds * 1e9)
-
-
 def _moment(text: str) -> int:
     """Nanoseconds since the epoch of `now`, a duration from now, or a local time."""
     if text == "now":
         return time.time_ns()
+    with suppress(TextError):
+        return time.time_ns() + round(parse_duration(text) * 1e9)
     try:
-        return int(datetime.fromisoformat(text).timestamp() * 1e9)
+        return round(datetime.fromisoformat(text).timestamp() * 1e9)
     except ValueError:
-        pass
-    try:
-        return time.time_ns() + int(parse_duration(text) * 1e9)
-    except TextError:
         raise click.UsageError(
             f"--start expects now, a time from now such as 2hrs, or 2026-12-24T18:00, not '{text}'."
         ) from None

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from tepui.cli.client import Client
+from tepui.cli.client import EXTENSIONS, Client
 from tepui.cli.names import short_names
 from tepui.cli.options import master_option, output_options
 from tepui.cli.output import Column, Output, Report, age, resources, table
@@ -24,7 +24,7 @@ def offer_list(client: Client, output: Output) -> None:
     """Outstanding offers, oldest first: how long each is held, by whom, and of what."""
 
     def report() -> Report:
-        offers = client.get("/api/tepui/v1/offers")["offers"]
+        offers = client.get(f"{EXTENSIONS}/offers")["offers"]
         return Report(offers, lambda: _table(offers))
 
     output.show(report, f"tepui offer list of {client.address}")

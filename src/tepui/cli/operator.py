@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -159,11 +159,8 @@ def _in_zookeeper(text: str, work: Callable[[Backend], Awaitable[Result]], *, le
     return _run(main())
 
 
-def _run(main: Awaitable[Result]) -> Result:
-    async def wrapped() -> Result:
-        return await main
-
+def _run(main: Coroutine[Any, Any, Result]) -> Result:
     try:
-        return asyncio.run(wrapped())
+        return asyncio.run(main)
     except RegistryError as error:
         raise RefusedError(str(error)) from None

@@ -13,7 +13,6 @@ from tepui.cli.options import master_option, output_options
 from tepui.cli.output import Column, Output, Report, resources, table
 from tepui.cli.roles import limits_text
 
-OPERATOR_API = "/api/v1"
 _NONE = "There is no quota: `tepui quota set ROLE --guarantee cpus:4` sets one."
 
 
@@ -78,7 +77,7 @@ def quota_remove(client: Client, role: str) -> None:
 
 def _update(client: Client, role: str, guarantees: dict[str, float], limits: dict[str, float], force: bool) -> None:
     config = {"role": role, "guarantees": _scalars(guarantees), "limits": _scalars(limits)}
-    client.post(OPERATOR_API, {"type": "UPDATE_QUOTA", "update_quota": {"force": force, "quota_configs": [config]}})
+    client.call("UPDATE_QUOTA", {"force": force, "quota_configs": [config]})
 
 
 def _scalars(amounts: dict[str, float]) -> dict[str, dict[str, float]]:

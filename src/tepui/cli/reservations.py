@@ -23,7 +23,6 @@ from tepui.cli.reserved import (
     value_of,
 )
 
-OPERATOR_API = "/api/v1"
 _NONE = "Nothing is reserved: `tepui reservation add AGENT ROLE cpus:2,mem:1G` reserves something."
 
 
@@ -99,8 +98,7 @@ def _scalar(name: str, value: float) -> Message:
 
 
 def _change(client: Client, kind: str, agent: dict[str, Any], messages: list[Message]) -> None:
-    body = {"agent_id": {"value": agent["id"]}, "resources": messages}
-    client.post(OPERATOR_API, {"type": kind, kind.lower(): body})
+    client.call(kind, {"agent_id": {"value": agent["id"]}, "resources": messages})
 
 
 def _rows(client: Client) -> list[dict[str, Any]]:

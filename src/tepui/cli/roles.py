@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tepui.cli.client import Client
+from tepui.cli.client import EXTENSIONS, Client
 from tepui.cli.frameworks import all_frameworks
 from tepui.cli.names import resolve, short_names
 from tepui.cli.options import master_option, output_options
@@ -63,7 +63,7 @@ def shares(client: Client, output: Output, minutes: float) -> None:
     """
 
     def report() -> Report:
-        answer = client.get(f"/api/tepui/v1/shares?seconds={minutes * 60:g}")
+        answer = client.get(f"{EXTENSIONS}/shares", {"seconds": f"{minutes * 60:g}"})
         return Report(answer, lambda: _shares_table(answer))
 
     output.show(report, f"tepui role shares of {client.address}")

@@ -27,7 +27,7 @@ def status(client: Client, output: Output) -> None:
 
 def _report(client: Client) -> Report:
     metrics = client.get("/metrics/snapshot")
-    master = client.post("/api/v1", {"type": "GET_MASTER"})["get_master"]
+    master = client.call("GET_MASTER")
     flags = client.get("/flags")["flags"]
 
     def count(name: str) -> int:

@@ -8,13 +8,12 @@ from typing import Any
 
 import click
 
-from tepui.cli.client import AddressError, Client, parse_address
+from tepui.cli.client import EXTENSIONS, AddressError, Client, parse_address
 from tepui.cli.errors import NotFoundError, UnreachableError
 from tepui.cli.names import missing, resolve, short_names
 from tepui.cli.options import Decorated, master_option, output_options
 from tepui.cli.output import Column, Output, Report, Row, amount, number, since, state, table
 
-EXTENSIONS = "/api/tepui/v1"
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 10_000
 _SUGGESTED_FROM_MAX = 1000

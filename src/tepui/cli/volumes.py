@@ -14,7 +14,6 @@ from tepui.cli.options import master_option, output_options
 from tepui.cli.output import Column, Output, Report, megabytes, table
 from tepui.cli.reserved import Message, Reserved, agents_of, in_stack_form, named_agent, reserved_on
 
-OPERATOR_API = "/api/v1"
 _NONE = "There are no volumes: `tepui volume create AGENT ROLE ID SIZE` makes one from reserved disk."
 
 
@@ -100,7 +99,7 @@ def _room(agent: dict[str, Any], role: str, wanted: float) -> Reserved | None:
 
 
 def _change(client: Client, kind: str, agent: dict[str, Any], message: Message) -> None:
-    client.post(OPERATOR_API, {"type": kind, kind.lower(): {"agent_id": {"value": agent["id"]}, "volumes": [message]}})
+    client.call(kind, {"agent_id": {"value": agent["id"]}, "volumes": [message]})
 
 
 def _rows(client: Client) -> list[dict[str, Any]]:

@@ -10,7 +10,6 @@ from tepui.cli.client import Client
 from tepui.cli.options import master_option, output_options
 from tepui.cli.output import Column, Output, Report, number, table
 
-OPERATOR_API = "/api/v1"
 _NONE = "No role has a weight of its own, so all weigh 1: `tepui weight set ROLE=2` changes that."
 
 
@@ -51,6 +50,6 @@ def weight_set(client: Client, weights: tuple[str, ...]) -> None:
         if not role or not math.isfinite(wanted[role]):
             raise click.UsageError(f"'{text}' is no weight of a role: write such as eng=2.")
     infos = [{"role": role, "weight": value} for role, value in wanted.items()]
-    client.post(OPERATOR_API, {"type": "UPDATE_WEIGHTS", "update_weights": {"weight_infos": infos}})
+    client.call("UPDATE_WEIGHTS", {"weight_infos": infos})
     for role, set_to in wanted.items():
         click.echo(f"Role {role} weighs {number(set_to)}.")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
 
 import click
 
-from tepui.cli.client import Client
+from tepui.cli.client import EXTENSIONS, Client
 from tepui.cli.options import master_option, output_options
 from tepui.cli.output import Output, Report
 
@@ -40,10 +39,10 @@ def why(
         tepui why spark --cpus 16 --mem 65536
     """
     amounts = {"cpus": cpus, "mem": mem, "disk": disk, "gpus": gpus}
-    query = {"subject": subject, **{name: f"{value:g}" for name, value in amounts.items() if value is not None}}
+    query = {"subject": subject, **{name: None if value is None else f"{value:g}" for name, value in amounts.items()}}
 
     def report() -> Report:
-        answer: dict[str, Any] = client.get(f"/api/tepui/v1/why?{urlencode(query)}")
+        answer: dict[str, Any] = client.get(f"{EXTENSIONS}/why", query)
         return Report(answer, lambda: "\n".join(answer["sentences"]))
 
     output.show(report, f"tepui why {subject}")
