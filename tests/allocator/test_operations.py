@@ -15,6 +15,7 @@ from tepui.allocator import Grant
 from tepui.allocator.drf import Drf
 from tepui.allocator.engine import Engine
 from tepui.allocator.policy import Key, Standing
+from tepui.model.quantities import Quantities
 from tests.allocator.cluster import amount
 
 FEW, MANY = 128, 2048
@@ -108,3 +109,15 @@ def test_suppressed_frameworks_cost_nothing() -> None:
     )
     assert beside._replace(calls=0) == alone._replace(calls=0)
     assert beside.calls <= 1.1 * alone.calls
+
+
+@pytest.mark.parametrize("minimums", [{}, {"test": [{"cpus": 5000}]}], ids=["no minimum", "the same minimum"])
+def test_a_role_without_room_is_asked_once_about_an_agent(minimums: dict[str, list[Quantities]]) -> None:
+    engine = Engine(Drf(Random(1)), Drf(Random(1)))
+    engine.set_quota("test", {}, {"cpus": 0, "mem": 0})
+    for number in range(FEW):
+        engine.add_framework(f"f{number}", ["test"], minimums=minimums)
+    for number in range(AGENTS):
+        engine.add_agent(f"a{number}", amount("cpus:8;mem:4096"), {})
+    assert engine.allocate(0.0) == []
+    assert engine.visits == AGENTS

@@ -54,6 +54,7 @@ class QuotaHistories(RuleBasedStateMachine):
         self.held: dict[tuple[str, str, str], Resources] = {}
         """By agent, framework and role."""
         self.subscribed: dict[str, set[str]] = {}
+        self.minimums: dict[str, dict[str, list[Quantities]]] = {}
         self.quotas: dict[str, tuple[Quantities, Quantities]] = {}
         self.hosts: frozenset[str] | None = None
 
@@ -84,7 +85,7 @@ class QuotaHistories(RuleBasedStateMachine):
         (self.allocator.update_framework if known else self.allocator.add_framework)(
             framework_id, chosen, minimums=minimums
         )
-        self.subscribed[framework_id] = chosen
+        self.subscribed[framework_id], self.minimums[framework_id] = chosen, minimums
 
     @precondition(lambda self: self.subscribed)
     @rule(data=st.data(), how=st.sampled_from(["suppress", "revive"]))
@@ -161,9 +162,10 @@ class QuotaHistories(RuleBasedStateMachine):
                 total = total - held.unallocated()
         return total
 
-    def _run(self) -> None:
+    def _run(self) -> set[tuple[str, str, str]]:
+        """What was granted, by agent, framework and role."""
         before = self._surplus()
-        given = set()
+        given: set[tuple[str, str, str]] = set()
         for grant in self.allocator.allocate(self.now):
             key = (grant.agent_id, grant.framework_id, grant.role)
             assert key not in given, "two offers in place of one"
@@ -177,12 +179,14 @@ class QuotaHistories(RuleBasedStateMachine):
         after = self._surplus()
         for name in ("cpus", "mem"):
             assert after[name] >= min(0, before[name]), "taken from what is held back"
+        return given
 
     @invariant()
     def limits_hold_and_nothing_is_forgotten(self) -> None:
-        self._run()
+        given = self._run()
         if self.allocator.has_work():  # the rest of what was gathered for a large task is for others
-            self._run()
+            gathered = {agent_id for agent_id, framework, role in given if role in self.minimums[framework]}
+            assert {agent_id for agent_id, _, _ in self._run()} <= gathered, "more than the rest of what was gathered"
         for agent_id, total in self.totals.items():
             assert self.allocator.free(agent_id) == self._free(agent_id, total)
         assert not self.allocator.has_work()

@@ -30,6 +30,9 @@ FRUITLESS_VISITS_MAX = 64
 frameworks with minimums of different sizes; all others are found without fruitless visits.)"""
 _FEW = 32
 """So many frameworks are sorted for an agent rather than found by going through all in order."""
+_OF_THE_ROLE = frozenset({"quota_limit", "headroom"})
+"""Reasons that hold for all frameworks of a role that take equally small offers: it is asked once about an agent whose
+resources are the same to everybody."""
 
 
 class Engine(Books):
@@ -126,7 +129,7 @@ class Engine(Books):
         if len(leaves) >= len(self._participants):
             return tree.in_order()
         if len(leaves) <= _FEW and tree.sortable:
-            return [tree.sorted(leaves)]
+            return [[leaf] for leaf in tree.sorted(leaves)]
         return (filter(leaves.__contains__, run) for run in tree.in_order())
 
     def _serve_guarantees(self, agent: AgentRecord, grants: list[Grant]) -> None:
@@ -150,7 +153,7 @@ class Engine(Books):
     def _visit(
         self, agent: AgentRecord, runs: Iterable[Iterable[Leaf]], grants: list[Grant], only_unmet: bool = False
     ) -> None:
-        """Offer what `agent` has free to the leaves, in their order, until nothing is left."""
+        """Offer what `agent` has free to the leaves, in their order, until nothing is left. A run is of one role."""
         if not agent.free:
             return
         blocked = agent.blocked
@@ -161,18 +164,27 @@ class Engine(Books):
             agent.basis = agent.free
         shared_taken: set[object] = set()
         for run in runs:
+            refused: list[object] = []
             for leaf in filterfalse(blocked.__contains__, run) if blocked else run:
+                if refused and leaf.minimum in refused:
+                    continue
                 self.visits += 1
                 if only_unmet and not self._quota.of(leaf).lacks:
-                    continue
-                offered = self._takes(agent, leaf, shared_taken)
-                if offered is not None:
-                    self._grant(agent, leaf, offered, shared_taken, grants)
+                    break
+                verdict = self._judge(agent, leaf, shared_taken)
+                if isinstance(verdict, Resources):
+                    self._grant(agent, leaf, verdict, shared_taken, grants)
                     if not agent.free:
                         break
-            else:
-                continue
-            break
+                    continue
+                reasons = leaf.reasons
+                setattr(reasons, verdict, getattr(reasons, verdict) + 1)
+                if verdict in _OF_THE_ROLE and agent.plain and agent.gathers_for is None:
+                    if leaf.minimum is None and not self._quota.of(leaf).demanding:
+                        break
+                    refused.append(leaf.minimum)
+            if not agent.free:
+                break
         self._index(agent)
 
     def _grant(
@@ -206,15 +218,6 @@ class Engine(Books):
         grants.append(Grant(leaf.framework.framework_id, leaf.role, agent.agent_id, resources))
 
     # The rules. Each names itself in the leaf's reasons.
-
-    def _takes(self, agent: AgentRecord, leaf: Leaf, shared_taken: Collection[object]) -> Resources | None:
-        """What `leaf` may have of what `agent` has free; None, with the reason counted, when it gets nothing."""
-        verdict = self._judge(agent, leaf, shared_taken)
-        if isinstance(verdict, Resources):
-            return verdict
-        reasons = leaf.reasons
-        setattr(reasons, verdict, getattr(reasons, verdict) + 1)
-        return None
 
     def _judge(
         self, agent: AgentRecord, leaf: Leaf, shared_taken: Collection[object], deciding: bool = True
