@@ -34,15 +34,19 @@ from tepui.master.events import (
     LinkClosed,
     LinkOpened,
     LinkReceived,
+    MirrorSubscribe,
     OperatorCall,
     SchedulerCall,
     SchedulerSubscribe,
     Stop,
     WhitelistRead,
 )
+from tepui.master.mirror import Mirror
 from tepui.master.registry import Registry, RegistryRecord
 from tepui.model import link
+from tepui.model.mirror import MirrorPart
 from tepui.model.operators import time_info
+from tepui.model.quantities import quantities_text
 from tepui.model.resources import Resources
 from tepui.model.shell import (
     Answer,
@@ -81,6 +85,7 @@ from tepui.model.v1.mesos import (
     TaskStatus,
     Value,
 )
+from tepui.wire.frames import decode_part, encode_part
 
 from .spelling import resources as resources
 
@@ -180,6 +185,8 @@ class Stage:
         self.record_counts: list[int] = []
         """How many records each `Store` had."""
         self.frameworks: dict[str, str] = {}
+        self.mirrors: dict[str, Mirror] = {}
+        """Masters that mirror this one, by the name of their stream."""
         self.snapshot = link.Snapshot()
         self.operations: list[bytes] = []
         """UUIDs that the master gave to operations, in the order in which it sent them."""
@@ -195,9 +202,12 @@ class Stage:
             del self.records[kept:]
         self.stored_tokens.clear()
 
-    def start(self, settings: MasterConfig, registry: Registry | None = None) -> None:
+    def start(self, settings: MasterConfig, registry: Registry | None = None, mirror: Mirror | None = None) -> None:
         self.master = settings.info.id
-        self.core = MasterCore(settings, DrfAllocator(), Random(self.master), registry=registry)
+        consumption = None if mirror is None else mirror.consumption(self.now)
+        self.core = MasterCore(
+            settings, DrfAllocator(), Random(self.master), registry=registry, consumption=consumption
+        )
 
     def say(self, command: str) -> list[str]:
         """Give a command; returns what the core says to it."""
@@ -240,6 +250,10 @@ class Stage:
                 self.lines.append(" ".join(parts))
             case OpenSession():
                 self.lines.append(f"open {effect.session}")
+            case Send(event=MirrorPart() as part):
+                self.mirrors[effect.session].apply(decode_part(encode_part(part)), self.now)
+                if self.loud:
+                    self.lines.append(f"{effect.session} <- {shown_named(part)}")
             case Send():
                 self.lines.append(f"{effect.session} <- {event_text(effect.event)}")
             case CloseSession():
@@ -309,14 +323,16 @@ class Stage:
             self.do(Stored(self.stored_tokens.pop(0)))
 
     def do_master(self, rest: str) -> None:
-        """`master NAME [registry=kept] [option=value]`: another master starts, knowing nothing or the registry."""
+        """`master NAME [registry=kept] [mirror=STREAM] [option=value]`: another master starts, knowing nothing or the
+        registry, and perhaps what it mirrored."""
         words, options = parse(rest)
         kept = options.pop("registry", None) == "kept"
+        mirror = self.mirrors.get(options.pop("mirror", ""))
         changes: dict[str, Any] = {key: json.loads(value) for key, value in options.items()}
         if "roles" in changes:
             changes["roles"] = frozenset(changes["roles"])
         registry = Registry(self.records) if kept else None
-        self.start(config(master=words[0] if words else "M", elected_time=self.now, **changes), registry)
+        self.start(config(master=words[0] if words else "M", elected_time=self.now, **changes), registry, mirror)
         self.told_time = 0.0
 
     # Schedulers.
@@ -519,6 +535,19 @@ class Stage:
         """`call STREAM TYPE`: a call without a member, but for what `more` adds."""
         words, options = parse(rest)
         self.call(words[0], options, merged(Call(type=Call.Type[words[1]]), options.get("more")))
+
+    def do_mirror(self, rest: str) -> None:
+        """`mirror STREAM`: another master mirrors this one. The parts that it is told are shown when it is `loud`."""
+        self.mirrors[rest] = Mirror()
+        self.do(MirrorSubscribe(1, rest, None))
+
+    def do_mirrored(self, rest: str) -> None:
+        """`mirrored STREAM`: how old the mirror's picture is, and who uses what in it."""
+        mirror = self.mirrors[rest]
+        self.lines.append(f"revision {mirror.revision_text} of {mirror.age_seconds(self.now):g} s ago")
+        for agent_id, consumed in mirror.consumption(self.now).items():
+            roles = ", ".join(f"{role} {quantities_text(amounts)}" for role, amounts in consumed.items())
+            self.lines.append(f"{agent_id}: {roles or 'nothing'}")
 
     def do_whitelist(self, rest: str) -> None:
         """`whitelist HOST,...`, or `all`."""
@@ -841,7 +870,9 @@ class Stage:
 
 
 def is_heartbeat(effect: Effect) -> bool:
-    return isinstance(effect, Send) and event_text(effect.event) == "HEARTBEAT"
+    if not isinstance(effect, Send) or isinstance(effect.event, MirrorPart):
+        return False
+    return event_text(effect.event) == "HEARTBEAT"
 
 
 def event_text(event: msgspec.Struct) -> str:

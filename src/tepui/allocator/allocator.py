@@ -44,7 +44,8 @@ class Request(NamedTuple):
 class Reasons:
     """How often a framework got an agent in a role, or did not, and why. A suppressed role is not considered at all.
 
-    A pair of framework and agent that was refused is not counted again until something about it changes.
+    A pair of framework and agent that was refused is not counted again until something about it changes. What quota
+    refuses to a role is counted for the first of its frameworks that was asked.
     """
 
     granted: int = 0
@@ -145,9 +146,9 @@ class Allocator(Protocol):
         `domain` is its region and zone.
         """
 
-    def expect_agent(self, agent_id: str, total: Quantities) -> None:
+    def expect_agent(self, agent_id: str, total: Quantities, consumed: Mapping[str, Quantities] | None = None) -> None:
         """An agent was there before this master led, and may come back: until it is known who uses what there, all of
-        it counts as used by every role that has a limit."""
+        it counts as used by every role that has a limit; or, by top-level role, what is known to be `consumed`."""
 
     def expect_no_more(self, agent_id: str) -> None:
         """It is back and accounted for, or will not come. Nothing happens if it was not expected."""

@@ -48,8 +48,8 @@ class Books:
             self._gained,
         )
         self._agents: dict[str, AgentRecord] = {}
-        self._expected: dict[str, Quantities] = {}
-        """What agents have that are expected back."""
+        self._expected: dict[str, tuple[Quantities, Mapping[str, Quantities] | None]] = {}
+        """What agents have that are expected back, and what roles consume of it where that is known."""
         self._frameworks: dict[str, FrameworkRecord] = {}
         self._whitelist: frozenset[str] | None = None
         self._offerable: dict[AgentRecord, None] = {}
@@ -94,14 +94,14 @@ class Books:
             agent.recount()
         self._gained(agent)
 
-    def expect_agent(self, agent_id: str, total: Quantities) -> None:
-        self._expected[agent_id] = total
-        self._quota.expect(total)
+    def expect_agent(self, agent_id: str, total: Quantities, consumed: Mapping[str, Quantities] | None = None) -> None:
+        self._expected[agent_id] = (total, consumed)
+        self._quota.expect(total, consumed)
 
     def expect_no_more(self, agent_id: str) -> None:
-        total = self._expected.pop(agent_id, None)
-        if total is not None:
-            self._quota.expect_no_more(total)
+        expected = self._expected.pop(agent_id, None)
+        if expected is not None:
+            self._quota.expect_no_more(*expected)
 
     def update_agent(
         self,

@@ -85,7 +85,9 @@ class QuotaBook:
         self.pool: Quantities = {}
         """Free plain scalars of agents that are offered."""
         self.expected: Quantities = {}
-        """What agents have that are expected back."""
+        """What agents have that are expected back, and nobody knows who uses it."""
+        self.expected_of: dict[str, Quantities] = {}
+        """What top-level roles are known to consume of others that are."""
         self.required: Quantities = {}
         """What all guarantees lack together."""
         self.unmet: dict[Quota, None] = {}
@@ -209,22 +211,40 @@ class QuotaBook:
 
     # Who may come back.
 
-    def expect(self, quantities: Quantities) -> None:
-        """An agent is expected back that has so much, and nobody knows who uses it: it counts against every limit."""
-        add_quantities(self.expected, quantities)
+    def expect(self, quantities: Quantities, consumed: Mapping[str, Quantities] | None) -> None:
+        """An agent is expected back that has so much. All of it counts against every limit when nobody knows what roles
+        consume of it."""
+        if consumed is None:
+            add_quantities(self.expected, quantities)
+            return
+        for role, part in consumed.items():
+            if part:
+                add_quantities(self.expected_of.setdefault(role, {}), part)
 
-    def expect_no_more(self, quantities: Quantities) -> None:
+    def expect_no_more(self, quantities: Quantities, consumed: Mapping[str, Quantities] | None) -> None:
         """The agent is back, or never will be."""
-        subtract_quantities(self.expected, quantities)
+        if consumed is None:
+            subtract_quantities(self.expected, quantities)
+        for role, part in (consumed or {}).items():
+            if part:
+                subtract_quantities(self.expected_of[role], part)
+                if not self.expected_of[role]:
+                    del self.expected_of[role]
         self._risen.update(dict.fromkeys(quota for quota in self.quotas.values() if quota.waiters))
 
     # How much more it may have.
+
+    def _counted(self, quota: Quota, name: str) -> int:
+        """What counts against its limit: what it consumes, and may consume on agents that are expected back."""
+        return (
+            quota.consumed(name) + self.expected.get(name, 0) + self.expected_of.get(quota.role, _NOTHING).get(name, 0)
+        )
 
     def limit_caps(self, quota: Quota, free: Mapping[str, int]) -> Quantities | None:
         """By name, how much more the limit allows where that is less than what is free."""
         caps = None
         for name, limit in quota.limits.items():
-            room = limit - quota.consumed(name) - self.expected.get(name, 0)
+            room = limit - self._counted(quota, name)
             if room < free.get(name, 0):
                 caps = {} if caps is None else caps
                 caps[name] = max(room, 0)
@@ -242,9 +262,7 @@ class QuotaBook:
 
     def limit_allows(self, quota: Quota, wanted: Mapping[str, int]) -> bool:
         return all(
-            limit - quota.consumed(name) - self.expected.get(name, 0) >= wanted[name]
-            for name, limit in quota.limits.items()
-            if name in wanted
+            limit - self._counted(quota, name) >= wanted[name] for name, limit in quota.limits.items() if name in wanted
         )
 
     # Who waits.
@@ -284,7 +302,7 @@ class QuotaBook:
 
     def _useful(self, quota: Quota, name: str, default: Sequence[Quantities]) -> bool:
         """Whether the role's room of `name` would make an offer for somebody in it larger, and large enough."""
-        room = {each: limit - quota.consumed(each) - self.expected.get(each, 0) for each, limit in quota.limits.items()}
+        room = {each: limit - self._counted(quota, each) for each, limit in quota.limits.items()}
         for each, required in self.required.items():
             rest = self.pool.get(each, 0) - required + quota.lacks.get(each, 0)
             room[each] = min(room.get(each, rest), rest)

@@ -114,6 +114,7 @@ def remove(context: Context, agent: Agent, why: str, reason: str = "") -> None:
 def begin_leaving(context: Context, agent: Agent) -> None:
     """The agent's end is to be stored. It keeps its link, over which it may have to be told why."""
     agent.leaving = True
+    context.followers.agent(agent.agent_id)
     take_out_of_service(context, agent, "agent leaving")
     forget_frameworks(context, agent)
     context.timers.cancel((REREGISTER, agent.agent_id))

@@ -9,6 +9,7 @@ import msgspec
 
 from tepui.allocator import Allocator
 from tepui.master.config import MasterConfig
+from tepui.master.followers import Followers
 from tepui.master.metrics import Metrics
 from tepui.master.parsing import Parser
 from tepui.master.records import Log, Record
@@ -27,6 +28,8 @@ OFFERS: Key = ("offers", "")
 """The timer of the oldest offer, or of one that was the oldest."""
 RECOVERY: Key = ("recovery", "")
 """The timer of the agents that a starting master found in the registry."""
+MIRRORS: Key = ("mirrors", "")
+"""The timer of the next parts for the masters that mirror this one."""
 PINGS: Key = ("pings", "")
 """The timer of the first of `Context.pings`."""
 
@@ -75,6 +78,7 @@ class Context:
         "effects",
         "emptied",
         "fold",
+        "followers",
         "heartbeats",
         "ids",
         "inverse_due",
@@ -109,6 +113,8 @@ class Context:
         self.ids = ids
         self.authorizer = authorizer
         self.fold = fold
+        self.followers = Followers()
+        """Other masters, which mirror this one."""
         self.metrics = Metrics()
         self.log = Log()
         self.timers = Timers()
@@ -198,6 +204,8 @@ class Context:
         self.log.append(record, self.now, self.cause)
         if self.state.operator_streams:
             self.fold(self, record, subject)
+        if self.followers.streams:
+            self.followers.note(record)
 
     def store(self, records: Sequence[RegistryRecord], then: Callable[[], None]) -> None:
         """Have the records stored, and go on with `then` when they are."""

@@ -11,7 +11,7 @@ after twice the time the last one took, which the shell measures (`AllocationToo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
@@ -28,6 +28,7 @@ from tepui.master import (
     inverse_offers,
     maintenance,
     messages,
+    mirroring,
     offers,
     operations,
     operator,
@@ -44,13 +45,14 @@ from tepui.master import (
     weights,
 )
 from tepui.master.config import MasterConfig
-from tepui.master.context import HEARTBEATS, OFFERS, PINGS, RECOVERY, Context, Link
+from tepui.master.context import HEARTBEATS, MIRRORS, OFFERS, PINGS, RECOVERY, Context, Link
 from tepui.master.events import (
     AllocationTook,
     LegacyCall,
     LinkClosed,
     LinkOpened,
     LinkReceived,
+    MirrorSubscribe,
     OperatorCall,
     SchedulerCall,
     SchedulerSubscribe,
@@ -62,6 +64,7 @@ from tepui.master.registry import Registry
 from tepui.master.state import Framework, State
 from tepui.model import link as wire
 from tepui.model.ids import Ids
+from tepui.model.quantities import Quantities
 from tepui.model.shell import (
     Authorizer,
     Effect,
@@ -91,7 +94,9 @@ class MasterCore:
         random: Random,
         authorizer: Authorizer = allow_everything,
         registry: Registry | None = None,
+        consumption: Mapping[str, Mapping[str, Quantities]] | None = None,
     ) -> None:
+        """`consumption` is what a mirror of the leader before knew of roles with quota: `Mirror.consumption`."""
         self.config = config
         self.state = State()
         self.context = Context(config, self.state, allocator, Ids(random), authorizer, streams.fold)
@@ -110,6 +115,7 @@ class MasterCore:
             OperatorCall: operator.call,
             LegacyCall: operator.legacy_call,
             ExtensionCall: extensions.call,
+            MirrorSubscribe: mirroring.subscribe,
             SessionClosed: _session_closed,
             SessionBacklog: _session_backlog,
             LinkOpened: _link_opened,
@@ -123,7 +129,7 @@ class MasterCore:
         revocation.begin(self.context)
         shares.begin(self.context)
         if registry is not None:
-            unreachable.recover(self.context, registry)
+            unreachable.recover(self.context, registry, consumption or {})
             maintenance.recover(self.context, registry)
             quota.recover(self.context, registry)
 
@@ -230,6 +236,7 @@ def _beat(context: Context) -> None:
 _DUE_TO_ALL: dict[str, Callable[[Context], None]] = {
     HEARTBEATS[0]: _beat,
     PINGS[0]: unreachable.ping_due,
+    MIRRORS[0]: mirroring.due,
     OFFERS[0]: offers.expire,
     RECOVERY[0]: unreachable.recovery_due,
     unreachable.REMOVALS[0]: unreachable.removal_due,
@@ -400,12 +407,15 @@ def _session_closed(context: Context, event: SessionClosed) -> None:
         frameworks.stream_closed(context, context.state.frameworks[framework_id])
     else:
         streams.closed(context, event.session)
+        mirroring.closed(context, event.session)
 
 
 def _session_backlog(context: Context, event: SessionBacklog) -> None:
     framework_id = context.state.sessions.get(event.session)
     if framework_id is not None:
         frameworks.backlog(context, context.state.frameworks[framework_id], event.full)
+    else:
+        mirroring.backlog(context, event.session, event.full)
 
 
 def _whitelist_read(context: Context, event: WhitelistRead) -> None:

@@ -141,6 +141,7 @@ def _stored(context: Context, service: AgentService, why: str, request: int | No
             state.service[agent_id] = service
         else:
             state.service.pop(agent_id, None)
+        context.followers.agent(agent_id)
         agent = state.agents.get(agent_id)
         if agent is not None and not agent.leaving:
             _act(context, agent, why)

@@ -35,6 +35,14 @@ class OperatorCall(Event):
     call: master.Call
 
 
+class MirrorSubscribe(Event):
+    """Another master wants to mirror this one: to be sent `tepui.model.mirror` parts over `session`."""
+
+    request: int
+    session: str
+    principal: str | None
+
+
 class LegacyCall(Event):
     """A request to a legacy JSON endpoint that needs the core, such as `/state` or `/teardown`.
 

@@ -14,6 +14,7 @@ import msgspec
 
 from tepui.master import shares, tasks, why
 from tepui.master.context import Context
+from tepui.master.gauges import Picture
 from tepui.master.records import Record
 from tepui.master.state import Agent, Framework, Task
 from tepui.master.sums import offered, used_by, used_on
@@ -42,10 +43,20 @@ def call(context: Context, event: ExtensionCall) -> None:
         return
     read = _READ.get(event.name)
     if read is None:
-        context.answer(event.request, 404, "")
-        return
-    answer = read(context, event.arguments)
-    context.answer(event.request, 400 if isinstance(answer, str) else 200, answer)
+        answer = picture_answer(context, event.name, event.arguments)
+    else:
+        answer = _judged(read(context, event.arguments))
+    context.answer(event.request, *(answer or (404, "")))
+
+
+def picture_answer(picture: Picture, name: str, arguments: Arguments) -> tuple[int, object] | None:
+    """Status and body of a call that reads what a picture shows; None for any other."""
+    read = _READ_PICTURE.get(name)
+    return None if read is None else _judged(read(picture, arguments))
+
+
+def _judged(answer: Object | str) -> tuple[int, object]:
+    return (400 if isinstance(answer, str) else 200), answer
 
 
 # Killing.
@@ -94,18 +105,18 @@ def _task_to_kill(context: Context, arguments: Arguments) -> tuple[Framework, Ta
 # Lists.
 
 
-def _agents(context: Context, _: Arguments) -> Object:
+def _agents(picture: Picture, _: Arguments) -> Object:
     """Admitted agents; those that are not back after a failover; unreachable and gone ones with the time since when."""
     objects = Objects()
     return {
-        "agents": [_agent_object(agent, objects) for agent in context.state.agents.values()],
+        "agents": [_agent_object(agent, objects) for agent in picture.state.agents.values()],
         "unreachable_agents": [
-            {"id": agent_id, "since": since} for agent_id, since in context.state.unreachable_agents.items()
+            {"id": agent_id, "since": since} for agent_id, since in picture.state.unreachable_agents.items()
         ],
         "recovered_agents": [
-            {"id": agent_id, "hostname": info.hostname} for agent_id, info in context.state.recovered_agents.items()
+            {"id": agent_id, "hostname": info.hostname} for agent_id, info in picture.state.recovered_agents.items()
         ],
-        "gone_agents": [{"id": agent_id, "since": since} for agent_id, since in context.state.gone_agents.items()],
+        "gone_agents": [{"id": agent_id, "since": since} for agent_id, since in picture.state.gone_agents.items()],
     }
 
 
@@ -139,9 +150,9 @@ def _service_word(agent: Agent) -> str:
     return "deactivated" if service.drain is None else service.drain.state.value.lower()
 
 
-def _frameworks(context: Context, _: Arguments) -> Object:
+def _frameworks(picture: Picture, _: Arguments) -> Object:
     """Frameworks that run, and those that are remembered."""
-    objects, state = Objects(), context.state
+    objects, state = Objects(), picture.state
     return {
         "frameworks": [_framework_object(framework, objects) for framework in state.frameworks.values()],
         "completed_frameworks": [
@@ -173,9 +184,9 @@ def _framework_object(framework: Framework, objects: Objects) -> Object:
     }
 
 
-def _offers(context: Context, _: Arguments) -> Object:
+def _offers(picture: Picture, _: Arguments) -> Object:
     """Outstanding offers, oldest first."""
-    objects, state = Objects(), context.state
+    objects, state = Objects(), picture.state
     return {
         "offers": [
             {
@@ -185,7 +196,7 @@ def _offers(context: Context, _: Arguments) -> Object:
                 "agent_id": offer.agent_id,
                 "agent_hostname": state.agents[offer.agent_id].info.hostname,
                 "role": offer.role,
-                "age_seconds": context.now - offer.made_at,
+                "age_seconds": picture.now - offer.made_at,
                 "resources": objects.resources(offer.resources),
             }
             for offer in state.offers.values()
@@ -193,7 +204,7 @@ def _offers(context: Context, _: Arguments) -> Object:
     }
 
 
-def _tasks(context: Context, arguments: Arguments) -> Object | str:
+def _tasks(picture: Picture, arguments: Arguments) -> Object | str:
     """The tasks that match all filters, newest first: a page of them, and how many there are."""
     states = _states(arguments.get("state", ""))
     if isinstance(states, str):
@@ -205,21 +216,21 @@ def _tasks(context: Context, arguments: Arguments) -> Object | str:
     limit = min(limit, TASKS_LIMIT_MAX)
     found = [
         (task.launched_at, number, framework, task)
-        for number, (framework, task) in enumerate(_matching(context, arguments))
+        for number, (framework, task) in enumerate(_matching(picture, arguments))
         if not states or task.state in states
     ]
     page = nlargest(min(offset + limit, len(found)), found, key=lambda entry: entry[:2])[offset:]
     objects = Objects()
     return {
-        "tasks": [_task_object(context, framework, task, objects) for _, _, framework, task in page],
+        "tasks": [_task_object(picture, framework, task, objects) for _, _, framework, task in page],
         "total": len(found),
     }
 
 
-def _matching(context: Context, arguments: Arguments) -> Iterator[tuple[Framework, Task]]:
+def _matching(picture: Picture, arguments: Arguments) -> Iterator[tuple[Framework, Task]]:
     framework_id, agent_id = arguments.get("framework_id"), arguments.get("agent_id")
     task_id, begin = arguments.get("task_id"), arguments.get("task_id_prefix", "")
-    for frameworks in (context.state.completed_frameworks, context.state.frameworks):
+    for frameworks in (picture.state.completed_frameworks, picture.state.frameworks):
         for framework in frameworks.values():
             if framework_id is not None and framework.framework_id != framework_id:
                 continue
@@ -256,8 +267,8 @@ def _number(text: str | None, default: int) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
 
 
-def _task_object(context: Context, framework: Framework, task: Task, objects: Objects) -> Object:
-    agent = context.state.agents.get(task.agent_id)
+def _task_object(picture: Picture, framework: Framework, task: Task, objects: Objects) -> Object:
+    agent = picture.state.agents.get(task.agent_id)
     last = max(task.statuses, key=lambda status: status.timestamp or 0.0, default=None)
     return {
         "id": task.task_id,
@@ -311,12 +322,15 @@ def _record_object(record: Record) -> Object:
     }
 
 
-_READ: dict[str, Callable[[Context, Arguments], Object | str]] = {
+_READ_PICTURE: dict[str, Callable[[Picture, Arguments], Object | str]] = {
     "agents": _agents,
     "frameworks": _frameworks,
     "offers": _offers,
+    "tasks": _tasks,
+}
+
+_READ: dict[str, Callable[[Context, Arguments], Object | str]] = {
     "shares": shares.shares,
     "story": _story,
-    "tasks": _tasks,
     "why": why.why,
 }

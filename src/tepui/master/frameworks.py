@@ -412,6 +412,7 @@ def suppress(context: Context, framework: Framework, roles: list[str]) -> None:
     chosen = _subscribed(framework, roles)
     if chosen:
         framework.suppressed_roles |= chosen
+        context.followers.framework(framework.framework_id)
         context.allocator.suppress(framework.framework_id, chosen)
 
 
@@ -420,6 +421,7 @@ def revive(context: Context, framework: Framework, roles: list[str]) -> None:
     chosen = _subscribed(framework, roles)
     if chosen:
         framework.suppressed_roles -= chosen
+        context.followers.framework(framework.framework_id)
         context.allocator.revive(framework.framework_id, chosen)
         inverse_offers.forget_filters(context, framework)
 

@@ -41,19 +41,24 @@ class AllocatorNumbers(Protocol):
     def dominant_shares(self) -> dict[str, float]: ...
 
 
-class Reading(Protocol):
-    """What readers of the master's state are given. The core's context is one."""
+class Picture(Protocol):
+    """The cluster's state at one time: all that most readers need. A standby's mirror is one."""
 
     @property
     def config(self) -> MasterConfig: ...
     @property
     def state(self) -> State: ...
     @property
+    def now(self) -> float: ...
+
+
+class Reading(Picture, Protocol):
+    """What readers of the leader's state are given. The core's context is one."""
+
+    @property
     def metrics(self) -> Metrics: ...
     @property
     def allocator(self) -> AllocatorNumbers: ...
-    @property
-    def now(self) -> float: ...
 
 
 def snapshot(reading: Reading) -> dict[str, float]:

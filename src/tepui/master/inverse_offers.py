@@ -80,6 +80,7 @@ def set_unavailability(context: Context, agent: Agent, unavailability: Unavailab
         context.state.unavailable[agent.agent_id] = None
     rescind_all(context, agent)
     agent.inverse_statuses.clear()
+    context.followers.agent(agent.agent_id)
     for framework in context.state.frameworks.values():
         if agent.agent_id in framework.inverse_filters:
             framework.inverse_filters.discard(agent.agent_id)
@@ -178,6 +179,7 @@ def answer(
         agent.inverse_statuses[framework.framework_id] = InverseOfferStatus(
             status=told, framework_id=framework.info.id, timestamp=time_info(context.now)
         )
+        context.followers.agent(agent.agent_id)
         framework.inverse_filters.add(agent.agent_id)
         context.timers.set(
             (FILTER, f"{framework.framework_id}/{agent.agent_id}"),
@@ -215,7 +217,8 @@ def forget_framework(context: Context, framework: Framework) -> None:
 def forget_answers(context: Context, framework: Framework) -> None:
     """It is removed: operators are not shown its answers any more."""
     for agent_id in context.state.unavailable:
-        context.state.agents[agent_id].inverse_statuses.pop(framework.framework_id, None)
+        if context.state.agents[agent_id].inverse_statuses.pop(framework.framework_id, None) is not None:
+            context.followers.agent(agent_id)
 
 
 def expire(context: Context) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from tepui.master import maintenance
-from tepui.master.gauges import Reading, snapshot
+from tepui.master.gauges import Picture, Reading, snapshot
 from tepui.master.state import Agent, Framework, Offer, State, Task
 from tepui.master.sums import RoleSums, offered, role_sums, used_by, used_on
 from tepui.master.views import quota_status, weight_infos
@@ -54,7 +54,13 @@ def answer(reading: Reading, endpoint: str, query: _Query) -> LegacyAnswer | Non
     Which methods an endpoint has, the shell knows.
     """
     read = _READ.get(endpoint)
-    return None if read is None else LegacyAnswer(200, read(reading, query))
+    return picture_answer(reading, endpoint, query) if read is None else LegacyAnswer(200, read(reading, query))
+
+
+def picture_answer(picture: Picture, endpoint: str, query: _Query) -> LegacyAnswer | None:
+    """The same, of what a picture shows: without metrics and what the allocator thinks."""
+    read = _READ_PICTURE.get(endpoint)
+    return None if read is None else LegacyAnswer(200, read(picture, query))
 
 
 def torn_down(state: State, form: _Query) -> Framework | LegacyAnswer:
@@ -204,7 +210,7 @@ def _offer_object(offer: Offer, objects: Objects) -> Object:
 # Endpoints.
 
 
-def _state(reading: Reading, _: _Query) -> Object:
+def _state(reading: Picture, _: _Query) -> Object:
     config, state = reading.config, reading.state
     objects = Objects()
     active = sum(agent.active for agent in state.agents.values())
@@ -254,7 +260,7 @@ def _agents(state: State, objects: Objects) -> Object:
     }
 
 
-def _state_summary(reading: Reading, _: _Query) -> Object:
+def _state_summary(reading: Picture, _: _Query) -> Object:
     config, state = reading.config, reading.state
     objects = Objects()
     by_agent: dict[str, dict[TaskState, int]] = {}
@@ -295,7 +301,7 @@ def _remembered_tasks(framework: Framework) -> Iterable[Task]:
     yield from framework.completed_tasks
 
 
-def _slaves(reading: Reading, query: _Query) -> Object:
+def _slaves(reading: Picture, query: _Query) -> Object:
     wanted = query.get("slave_id")
     state = reading.state
     objects = Objects()
@@ -313,7 +319,7 @@ def _slaves(reading: Reading, query: _Query) -> Object:
     }
 
 
-def _frameworks(reading: Reading, query: _Query) -> Object:
+def _frameworks(reading: Picture, query: _Query) -> Object:
     wanted = query.get("framework_id")
     state = reading.state
     objects = Objects()
@@ -332,7 +338,7 @@ def _frameworks(reading: Reading, query: _Query) -> Object:
     }
 
 
-def _tasks(reading: Reading, query: _Query) -> Object:
+def _tasks(reading: Picture, query: _Query) -> Object:
     """A page of all remembered tasks, by the time of their first update; newest first unless `order=asc`."""
     framework_id, task_id = query.get("framework_id"), query.get("task_id")
     limit = _whole_number(query.get("limit"), TASKS_LIMIT_DEFAULT)
@@ -365,7 +371,7 @@ def _whole_number(text: str | None, default: int) -> int:
     return number if number >= 0 else default
 
 
-def _roles(reading: Reading, _: _Query) -> Object:
+def _roles(reading: Picture, _: _Query) -> Object:
     weights, quota = reading.state.weights, reading.state.quota
     return {
         "roles": [
@@ -402,15 +408,15 @@ def _amounts(quantities: Quantities) -> dict[str, float]:
     return {name: as_float(amount) for name, amount in sorted(quantities.items())}
 
 
-def _flags(reading: Reading, _: _Query) -> Object:
+def _flags(reading: Picture, _: _Query) -> Object:
     return {"flags": dict(sorted(reading.config.flags.items()))}
 
 
-def _version(reading: Reading, _: _Query) -> Object:
+def _version(reading: Picture, _: _Query) -> Object:
     return dict(sorted(version_object(reading.config.version, reading.config.build).items()))
 
 
-def _weights(reading: Reading, _: _Query) -> list[Any]:
+def _weights(reading: Picture, _: _Query) -> list[Any]:
     return weight_infos(reading)
 
 
@@ -418,7 +424,7 @@ def _metrics(reading: Reading, _: _Query) -> Object:
     return snapshot(reading)
 
 
-def _quota(reading: Reading, _: _Query) -> Object:
+def _quota(reading: Picture, _: _Query) -> Object:
     """As GET_QUOTA, but without what would be empty."""
     status = quota_status(reading.state)
     return {"infos": status.infos, "configs": status.configs} if status.configs else {}
@@ -437,7 +443,7 @@ def _offer_constraints_debug(reading: Reading, _: _Query) -> Object:
     }
 
 
-def _registry(reading: Reading, _: _Query) -> Object:
+def _registry(reading: Picture, _: _Query) -> Object:
     """What the master remembers beyond its own end: itself, agents, and what operators decided about machines."""
     state = reading.state
     admitted = [*state.recovered_agents.values(), *(agent.info for agent in state.agents.values())]
@@ -468,18 +474,18 @@ def _noted(times: Mapping[str, float]) -> list[Object]:
     return [{"id": {"value": agent_id}, "timestamp": time_info(seconds)} for agent_id, seconds in times.items()]
 
 
-def _maintenance_schedule(reading: Reading, _: _Query) -> Object:
+def _maintenance_schedule(reading: Picture, _: _Query) -> Object:
     schedule = reading.state.schedule
     return {"windows": schedule.windows} if schedule is not None and schedule.windows else {}
 
 
-def _maintenance_status(reading: Reading, _: _Query) -> Object:
+def _maintenance_status(reading: Picture, _: _Query) -> Object:
     status = maintenance.status(reading.state)
     parts: Object = {"draining_machines": status.draining_machines, "down_machines": status.down_machines}
     return {name: machines for name, machines in parts.items() if machines}
 
 
-_READ: dict[str, Callable[[Reading, _Query], object]] = {
+_READ_PICTURE: dict[str, Callable[[Picture, _Query], object]] = {
     "state": _state,
     "state-summary": _state_summary,
     "slaves": _slaves,
@@ -492,7 +498,10 @@ _READ: dict[str, Callable[[Reading, _Query], object]] = {
     "quota": _quota,
     "maintenance/schedule": _maintenance_schedule,
     "maintenance/status": _maintenance_status,
+    "registrar(1)/registry": _registry,
+}
+
+_READ: dict[str, Callable[[Reading, _Query], object]] = {
     "metrics/snapshot": _metrics,
     "allocator/offer_constraints_debug": _offer_constraints_debug,
-    "registrar(1)/registry": _registry,
 }

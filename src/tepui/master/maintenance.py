@@ -223,6 +223,7 @@ def _stored(
 ) -> None:
     state = context.state
     context.maintenance_changing = False
+    context.followers.settings()
     if schedule is not None:
         state.schedule = schedule
     for machine in changes:

@@ -57,6 +57,7 @@ def _forget(context: Context, names: list[str]) -> None:
         context.changing.discard(agent_id)
         state.unreachable_agents.pop(agent_id, None)
         state.gone_agents.pop(agent_id, None)
+        context.followers.agent(agent_id)
         if agent_id not in context.admissions:
             state.service.pop(agent_id, None)
     _again(context)

@@ -67,6 +67,18 @@ def offered(holder: Agent | Framework) -> Resources:
     return total_of(offer.resources for offer in holder.offers.values())
 
 
+def consumed_on(agent: Agent) -> dict[str, Quantities]:
+    """By top-level role, what counts against its quota on the agent, what is offered to it counted in."""
+    result: dict[str, Quantities] = {}
+    for role, resources in agent.total.reservations().items():
+        add_quantities(result.setdefault(role.partition("/")[0], {}), resources.quantities())
+    for kind, amount in (*used_on(agent), *offered(agent)):
+        role_ = kind.allocated_to
+        if kind.type is SCALAR and role_ is not None and not kind.reservations and not kind.revocable:
+            add_quantities(result.setdefault(role_.partition("/")[0], {}), {kind.name: kind.scalar_of(amount)})
+    return result
+
+
 @dataclass(slots=True)
 class RoleSums:
     """What a role holds, those below it counted in."""

@@ -127,6 +127,8 @@ def update(context: Context, agent: Agent, message: link.StatusUpdate) -> None:
             task.status_update_uuid = status.uuid
     if task is not None:
         apply(context, framework, task, status, message.latest)
+        if context.followers.streams:
+            context.followers.task(task.framework_id, task.task_id)
 
 
 def _share(agent: Agent, task: Task, status: TaskStatus) -> None:
@@ -185,6 +187,7 @@ def settle(context: Context, framework: Framework, task: Task, latest: TaskState
             context.metrics.task_update(latest)
             framework.metrics.terminal_tasks[latest] += 1
             release(context, task)
+        context.followers.task(task.framework_id, task.task_id)
 
 
 def release(context: Context, task: Task) -> None:
@@ -270,6 +273,7 @@ def rescue(context: Context, framework: Framework, task_id: str) -> Task | None:
         del on_agent[(task.framework_id, task_id)]
         if not on_agent:
             del context.state.stranded[task.agent_id]
+        context.followers.task(framework.framework_id, task_id)
     return task
 
 

@@ -10,6 +10,7 @@ something other than the agents is wrong then (Mesos: liveness of agents).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from tepui.master import agents, operations, pruning
@@ -19,7 +20,7 @@ from tepui.master.records import AgentRemoved
 from tepui.master.registry import AgentUnreachable, Registry
 from tepui.master.state import Agent, Framework
 from tepui.model import link as wire
-from tepui.model.quantities import scalar_quantities
+from tepui.model.quantities import Quantities, scalar_quantities
 from tepui.model.timers import Key
 from tepui.model.v1.mesos import OperationState, TaskState, TaskStatus
 
@@ -75,8 +76,11 @@ def reregistration_due(context: Context, agent_id: str) -> None:
 # After a failover of the master.
 
 
-def recover(context: Context, registry: Registry) -> None:
-    """A starting master knows who was admitted, unreachable, gone and out of service, and waits for its agents."""
+def recover(context: Context, registry: Registry, consumption: Mapping[str, Mapping[str, Quantities]]) -> None:
+    """A starting master knows who was admitted, unreachable, gone and out of service, and waits for its agents.
+
+    `consumption` is what top-level roles consume of their quota on each agent, as far as that is known.
+    """
     state = context.state
     state.recovered_agents.update(registry.admitted)
     state.unreachable_agents.update(sorted(registry.unreachable.items(), key=lambda entry: entry[1]))
@@ -84,7 +88,7 @@ def recover(context: Context, registry: Registry) -> None:
     state.service.update(registry.service)
     context.recovered_total = len(registry.admitted)
     for agent_id, info in registry.admitted.items():
-        context.allocator.expect_agent(agent_id, scalar_quantities(info.resources))
+        context.allocator.expect_agent(agent_id, scalar_quantities(info.resources), consumption.get(agent_id))
     if registry.admitted:
         due = context.config.elected_time + context.config.agent_reregister_timeout_seconds
         context.timers.set(RECOVERY, due)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from tepui.master import maintenance
-from tepui.master.gauges import Reading, snapshot
+from tepui.master.gauges import Picture, Reading, snapshot
 from tepui.master.offers import message_of
 from tepui.master.state import Agent, Executor, Framework, Offer, Operation, State, Task
 from tepui.master.sums import offered, role_sums, used_by, used_on
@@ -37,8 +37,15 @@ Answer = Response.Type
 
 def answer(reading: Reading, call: Call) -> Response | None:
     """The answer to a call that only reads; None for any other call. The call has been validated."""
+    if call.type is Type.GET_METRICS:
+        return _metrics(reading)
+    return picture_answer(reading, call)
+
+
+def picture_answer(picture: Picture, call: Call) -> Response | None:
+    """The same, of what a picture shows: without GET_METRICS."""
     view = None if call.type is None else _VIEWS.get(call.type)
-    return None if view is None else view(reading)
+    return None if view is None else view(picture)
 
 
 # The builders of one thing.
@@ -195,16 +202,16 @@ def _all_frameworks(state: State) -> Iterator[Framework]:
 # The answers.
 
 
-def _health(_: Reading) -> Response:
+def _health(_: Picture) -> Response:
     return Response(type=Answer.GET_HEALTH, get_health=Response.GetHealth(healthy=True))
 
 
-def _flags(reading: Reading) -> Response:
+def _flags(reading: Picture) -> Response:
     flags = operators.flags(reading.config.flags)
     return Response(type=Answer.GET_FLAGS, get_flags=Response.GetFlags(flags=flags))
 
 
-def _version(reading: Reading) -> Response:
+def _version(reading: Picture) -> Response:
     info = operators.version_info(reading.config.version, reading.config.build)
     return Response(type=Answer.GET_VERSION, get_version=Response.GetVersion(version_info=info))
 
@@ -214,27 +221,27 @@ def _metrics(reading: Reading) -> Response:
     return Response(type=Answer.GET_METRICS, get_metrics=Response.GetMetrics(metrics=metrics))
 
 
-def _state(reading: Reading) -> Response:
+def _state(reading: Picture) -> Response:
     return Response(type=Answer.GET_STATE, get_state=get_state(reading.state))
 
 
-def _agents(reading: Reading) -> Response:
+def _agents(reading: Picture) -> Response:
     return Response(type=Answer.GET_AGENTS, get_agents=get_agents(reading.state))
 
 
-def _frameworks(reading: Reading) -> Response:
+def _frameworks(reading: Picture) -> Response:
     return Response(type=Answer.GET_FRAMEWORKS, get_frameworks=get_frameworks(reading.state))
 
 
-def _executors(reading: Reading) -> Response:
+def _executors(reading: Picture) -> Response:
     return Response(type=Answer.GET_EXECUTORS, get_executors=get_executors(reading.state))
 
 
-def _tasks(reading: Reading) -> Response:
+def _tasks(reading: Picture) -> Response:
     return Response(type=Answer.GET_TASKS, get_tasks=get_tasks(reading.state))
 
 
-def _roles(reading: Reading) -> Response:
+def _roles(reading: Picture) -> Response:
     weights = reading.state.weights
     roles = [
         Role(
@@ -256,17 +263,17 @@ def _scalars(amounts: Iterable[tuple[str, int]]) -> list[Resource]:
     ]
 
 
-def _weights(reading: Reading) -> Response:
+def _weights(reading: Picture) -> Response:
     """Without the member when no role has a weight of its own, as Mesos answers."""
     weights = weight_infos(reading)
     return Response(type=Answer.GET_WEIGHTS, get_weights=Response.GetWeights(weight_infos=weights) if weights else None)
 
 
-def weight_infos(reading: Reading) -> list[WeightInfo]:
+def weight_infos(reading: Picture) -> list[WeightInfo]:
     return [WeightInfo(weight=weight, role=role) for role, weight in sorted(reading.state.weights.items())]
 
 
-def _master(reading: Reading) -> Response:
+def _master(reading: Picture) -> Response:
     config = reading.config
     return Response(
         type=Answer.GET_MASTER,
@@ -276,11 +283,11 @@ def _master(reading: Reading) -> Response:
     )
 
 
-def _operations(reading: Reading) -> Response:
+def _operations(reading: Picture) -> Response:
     return Response(type=Answer.GET_OPERATIONS, get_operations=get_operations(reading.state))
 
 
-def _quota(reading: Reading) -> Response:
+def _quota(reading: Picture) -> Response:
     return Response(type=Answer.GET_QUOTA, get_quota=Response.GetQuota(status=quota_status(reading.state)))
 
 
@@ -299,25 +306,24 @@ def quota_status(state: State) -> QuotaStatus:
     return QuotaStatus(infos=infos, configs=configs)
 
 
-def _maintenance_status(reading: Reading) -> Response:
+def _maintenance_status(reading: Picture) -> Response:
     return Response(
         type=Answer.GET_MAINTENANCE_STATUS,
         get_maintenance_status=Response.GetMaintenanceStatus(status=maintenance.status(reading.state)),
     )
 
 
-def _maintenance_schedule(reading: Reading) -> Response:
+def _maintenance_schedule(reading: Picture) -> Response:
     return Response(
         type=Answer.GET_MAINTENANCE_SCHEDULE,
         get_maintenance_schedule=Response.GetMaintenanceSchedule(schedule=reading.state.schedule or Schedule()),
     )
 
 
-_VIEWS: dict[Call.Type, Callable[[Reading], Response]] = {
+_VIEWS: dict[Call.Type, Callable[[Picture], Response]] = {
     Type.GET_HEALTH: _health,
     Type.GET_FLAGS: _flags,
     Type.GET_VERSION: _version,
-    Type.GET_METRICS: _metrics,
     Type.GET_STATE: _state,
     Type.GET_AGENTS: _agents,
     Type.GET_FRAMEWORKS: _frameworks,

@@ -30,6 +30,7 @@ class Election:
         standby: Standby,
         *,
         lead: Callable[[Backend], Awaitable[None]],
+        on_leader: Callable[[tuple[str, int] | None], None],
         on_end: Callable[[str], None],
     ) -> None:
         """Raises FlagError when --zk names a file that cannot be read any more."""
@@ -40,6 +41,7 @@ class Election:
         self._flags = flags
         self._standby = standby
         self._lead = lead
+        self._on_leader = on_leader
         self._on_end = on_end
         self._zookeeper = ZooKeeper(url, flags.seconds("zk_session_timeout"))
         self._candidate = Candidate(
@@ -69,6 +71,7 @@ class Election:
 
     def _leader_is(self, leader: Leader | None) -> None:
         self._standby.leader = None if leader is None else (leader.hostname, leader.port)
+        self._on_leader(self._standby.leader)
 
     def _elected(self) -> None:
         self._standby.recovering = True

@@ -10,10 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tepui.model.message import WireMessage
+from tepui.model.mirror import MirrorPart
 from tepui.model.shell import Answer, CloseSession, Event, OpenSession, Send, SessionBacklog, SessionClosed
+from tepui.transport.heads import Headers
 from tepui.transport.hot import HotRequest, Stream
+from tepui.wire.frames import encode_part
 from tepui.wire.json import encode_json, wrap_jsonp
 from tepui.wire.media import MediaType, encode
+
+PACKED = "application/x-msgpack"
 
 
 @dataclass(slots=True, eq=False)
@@ -25,6 +30,8 @@ class _Waiting:
     """The stream's head tells its name as Mesos-Stream-Id (schedulers only)."""
     backlog_bytes_max: int | None = None
     """What may wait for the stream's reader, where it is not the server's bound."""
+    packed: bool = False
+    """The stream is of MessagePack, whatever `media` says: parts for a mirror."""
 
 
 @dataclass(slots=True, eq=False)
@@ -58,26 +65,32 @@ class Exchange:
         jsonp: str | None = None,
         stream_id_header: bool = False,
         backlog_bytes_max: int | None = None,
+        packed: bool = False,
     ) -> int:
         """Note a request that the core will answer; returns its number."""
         self._next_request += 1
-        self._waiting[self._next_request] = _Waiting(request, media, jsonp, stream_id_header, backlog_bytes_max)
+        self._waiting[self._next_request] = _Waiting(request, media, jsonp, stream_id_header, backlog_bytes_max, packed)
         return self._next_request
 
-    def answer(self, effect: Answer) -> None:
+    def release(self, number: int) -> HotRequest | None:
+        """Take a request back unanswered; None when it was answered before."""
+        waiting = self._waiting.pop(number, None)
+        return None if waiting is None else waiting.request
+
+    def answer(self, effect: Answer, headers: Headers = ()) -> None:
         """Answer a request that waits; nothing happens when it was answered before."""
         waiting = self._waiting.pop(effect.request, None)
         if waiting is None:
             return
         body = effect.body
         if body is None:
-            waiting.request.answer(effect.status)
+            waiting.request.answer(effect.status, headers=headers)
         elif isinstance(body, str):
-            waiting.request.answer_text(effect.status, body)
+            waiting.request.answer_text(effect.status, body, headers)
         elif isinstance(body, WireMessage):
-            waiting.request.answer(effect.status, encode(waiting.media, body), waiting.media.value)
+            waiting.request.answer(effect.status, encode(waiting.media, body), waiting.media.value, headers)
         else:
-            answer_plain(waiting.request, body, waiting.jsonp, effect.status)
+            answer_plain(waiting.request, body, waiting.jsonp, effect.status, headers)
 
     def open(self, effect: OpenSession) -> None:
         """Open the stream that answers a request."""
@@ -89,7 +102,7 @@ class Exchange:
         headers = (("Mesos-Stream-Id", name),) if waiting.stream_id_header else ()
         stream = waiting.request.open_stream(
             headers=headers,
-            content_type=waiting.media.value,
+            content_type=PACKED if waiting.packed else waiting.media.value,
             on_close=lambda why: self._closed(name, why),
             on_backlog=lambda full: self._post(SessionBacklog(name, full)),
             backlog_bytes_max=waiting.backlog_bytes_max,
@@ -100,7 +113,8 @@ class Exchange:
         """Send an event down a stream; nothing happens when it is gone."""
         session = self._sessions.get(effect.session)
         if session is not None:
-            session.stream.send(encode(session.media, effect.event))
+            event = effect.event
+            session.stream.send(encode_part(event) if isinstance(event, MirrorPart) else encode(session.media, event))
 
     def close(self, effect: CloseSession) -> None:
         """End a stream after what was sent before; the core hears nothing of it."""
@@ -119,10 +133,12 @@ class Exchange:
             self._post(SessionClosed(name, why))
 
 
-def answer_plain(request: HotRequest, data: object, jsonp: str | None = None, status: int = 200) -> None:
+def answer_plain(
+    request: HotRequest, data: object, jsonp: str | None = None, status: int = 200, headers: Headers = ()
+) -> None:
     """Answer with plain data as JSON, wrapped for `?jsonp=NAME` when a name is given."""
     body = encode_json(data)
     if jsonp:
-        request.answer(status, wrap_jsonp(jsonp, body), "text/javascript")
+        request.answer(status, wrap_jsonp(jsonp, body), "text/javascript", headers)
     else:
-        request.answer(status, body, "application/json")
+        request.answer(status, body, "application/json", headers)

@@ -47,14 +47,18 @@ from tepui.server.flags import Flags
 from tepui.server.legacy_api import LegacyApi
 from tepui.server.log import set_up_logging
 from tepui.server.master_operator_api import MasterOperatorApi
+from tepui.server.mirror import MirrorKeeper
+from tepui.server.mirror_api import MirrorApi
 from tepui.server.network import advertised, ip_number
 from tepui.server.record_requests import refused_records
 from tepui.server.registry import check_registry_flags, local_backend, registry_lock
 from tepui.server.scheduler_api import SchedulerApi
 from tepui.server.signals import wait_for_signal
+from tepui.server.stale import StaleReads
 from tepui.server.standby import Standby
 from tepui.server.whitelist import Whitelist
 from tepui.storage.registry import Backend, RegistryError, RegistryStore
+from tepui.transport.client import HttpTransport
 from tepui.transport.http import HttpServer, text
 from tepui.transport.link import LINK_PATH, LinkServer
 from tepui.transport.loop import run
@@ -161,9 +165,12 @@ class MasterServer(Server):
             "/master/health": answer_health,
             **legacy.routes(),
             **ExtensionApi(self._exchange, post, MASTER_EXTENSIONS).routes(),
+            **MirrorApi(self._exchange, post).routes(),
             **self._common.routes(),
         }
-        standby = self._standby.routes(self._routes)
+        self._mirror = MirrorKeeper(HttpTransport(), self._clock.now, Random(SystemRandom().getrandbits(128)))
+        stale = StaleReads(self._exchange, lambda: self._mirror.mirror, self._clock.now, self._standby.elsewhere)
+        standby = self._standby.routes(self._routes, stale.routes())
         self._connect(HttpServer(standby, self._cold, flusher=self._flusher, pipelined=calls), self._agents)
         self._appliers[Store] = self._store
         self._appliers[Stop] = lambda effect: self._end(effect.why)
@@ -182,7 +189,12 @@ class MasterServer(Server):
             from tepui.server.election import Election  # kazoo is imported where ZooKeeper is used
 
             self._election = Election(
-                self._flags, config.info, self._standby, lead=partial(self._lead, config), on_end=self._end
+                self._flags,
+                config.info,
+                self._standby,
+                lead=partial(self._lead, config),
+                on_leader=self._mirror.follow,
+                on_end=self._end,
             )
             self._election.start()
             return port
@@ -197,6 +209,7 @@ class MasterServer(Server):
     async def _lead(self, config: MasterConfig, backend: Backend) -> None:
         """Read the registry, and lead from then on. Raises RegistryError."""
         begun = self._clock.now()
+        await self._mirror.stop()
         registry = RegistryStore(
             backend,
             fetch_timeout_seconds=self._flags.seconds("registry_fetch_timeout"),
@@ -210,7 +223,15 @@ class MasterServer(Server):
         known = await asyncio.to_thread(lambda: Registry(stored.records()))
         now = self._clock.now()
         config = msgspec.structs.replace(config, epoch=stored.epoch, elected_time=now)
-        core = MasterCore(config, make_allocator(self._flags), Random(SystemRandom().getrandbits(128)), registry=known)
+        consumption = self._mirror.consumption(stored.epoch_before)
+        self._mirror.mirror = None
+        core = MasterCore(
+            config,
+            make_allocator(self._flags),
+            Random(SystemRandom().getrandbits(128)),
+            registry=known,
+            consumption=consumption,
+        )
         self._core = core
         core.metrics.register_gauge("registrar/queued_operations", lambda: registry.waiting)
         core.metrics.register_gauge("registrar/registry_size_bytes", lambda: registry.size_bytes)
@@ -245,6 +266,7 @@ class MasterServer(Server):
             self._whitelist.stop()
         if self._election is not None:
             await self._election.stop()
+        await self._mirror.stop()
         await super().stop()
         if self._registry is not None:
             await self._registry.close()

@@ -45,10 +45,10 @@ class Standby:
         """Take over who leads from a MasterInfo."""
         self.leader = None if info is None else (info.hostname or "", info.port)
 
-    def routes(self, leading: Mapping[str, Handler]) -> dict[str, Handler]:
-        """Handlers for the paths that a leader serves by `leading`."""
+    def routes(self, leading: Mapping[str, Handler], stale: Mapping[str, Handler]) -> dict[str, Handler]:
+        """Handlers for the paths that a leader serves by `leading`, and by `stale` to whom an old answer will do."""
         routes = {
-            path: handler if path in _OWN or path.startswith("/files/") else self._elsewhere
+            path: handler if path in _OWN or path.startswith("/files/") else stale.get(path, self.elsewhere)
             for path, handler in leading.items()
         }
         for prefix in ("", "/master"):
@@ -72,7 +72,8 @@ class Standby:
             return text(503, _RECOVERING if self.recovering else _NOBODY)
         return web.Response(status=307, headers={"Location": self._location() + target})
 
-    def _elsewhere(self, request: HotRequest) -> None:
+    def elsewhere(self, request: HotRequest) -> None:
+        """To the leader."""
         if self.recovering or self.leader is None:
             request.answer_text(503, _RECOVERING if self.recovering else _NOBODY)
             return

@@ -42,6 +42,8 @@ class Stored(msgspec.Struct, frozen=True):
 
     epoch: int
     entries: dict[str, bytes]
+    epoch_before: int = 0
+    """That of the leader before, where a backend that several masters share has just raised the epoch."""
 
     def records(self) -> list[RegistryRecord]:
         """The records. Raises RegistryError when one of them cannot be read."""
@@ -117,7 +119,8 @@ class RegistryStore:
     """Stores what one master decides, in the order in which it decides it; what comes during a commit shares the next.
 
     After a failure, or when a commit takes longer than `store_timeout_seconds`, nothing is stored any more and
-    `on_failure` is told once: what the master decided since then is not safe, so it must end.
+    `on_failure` is told once: what the master decided since then is not safe, so it must end. That timeout bounds what
+    waits, too: it is what a master decides during one commit.
     """
 
     def __init__(

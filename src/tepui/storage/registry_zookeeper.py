@@ -25,7 +25,6 @@ from typing import Any
 import msgspec
 from kazoo.exceptions import (
     BadVersionError,
-    NoAuthError,
     NodeExistsError,
     NoNodeError,
     RolledBackError,
@@ -34,7 +33,7 @@ from kazoo.exceptions import (
 
 from tepui.storage.registry import DeposedError, RegistryError, Stored, next_epoch
 from tepui.storage.registry_entries import FORMAT, Changes
-from tepui.transport.zookeeper import DISCONNECTED, ZooKeeper, ZooKeeperError
+from tepui.transport.zookeeper import DISCONNECTED, ZooKeeper, ZooKeeperError, reason_of
 
 BUCKETS = 1024
 TRANSACTION_BYTES_MAX = 900_000
@@ -80,8 +79,8 @@ class ZooKeeperBackend:
     async def lead(self) -> Stored:
         try:
             await self._make()
-            await self._raise_epoch()
-            return Stored(self._epoch, await self._read_buckets())
+            before = await self._raise_epoch()
+            return Stored(self._epoch, await self._read_buckets(), before)
         except ZooKeeperError as error:
             raise self._error(error) from None
 
@@ -197,7 +196,8 @@ class ZooKeeperBackend:
         with contextlib.suppress(NodeExistsError):
             await self._zookeeper.call(self._client.create_async, path, data, self._acl)
 
-    async def _raise_epoch(self) -> None:
+    async def _raise_epoch(self) -> int:
+        """Returns the epoch before."""
         path = f"{self._root}/epoch"
         while True:
             try:
@@ -216,7 +216,7 @@ class ZooKeeperBackend:
                 continue  # another one was faster, or the answer to the last attempt was lost
             else:
                 self._epoch, self._epoch_version = epoch, stat.version + 1
-                return
+                return int(data)
 
     # Reading.
 
@@ -260,13 +260,7 @@ class ZooKeeperBackend:
         return f"{self._root}/registry/{number:04}"
 
     def _error(self, error: ZooKeeperError) -> RegistryError:
-        if isinstance(error, NoAuthError):
-            why = "these credentials may not"
-        elif isinstance(error, DISCONNECTED):
-            why = "the connection was lost"
-        else:
-            why = str(error) or type(error).__name__
-        return RegistryError(f"The registry at {self._zookeeper.url} cannot be used: {why}.")
+        return RegistryError(f"The registry at {self._zookeeper.url} cannot be used: {reason_of(error)}.")
 
 
 def _parts(buckets: Sequence[tuple[int, bytes]]) -> list[list[tuple[int, bytes]]]:

@@ -1,0 +1,303 @@
+"""The leader's side of mirrors: streams over which other masters are told how the things that changed look now.
+
+Parts are made every `PART_SECONDS` and not at each change: a short task then costs one entry or none, and readers of a
+mirror are told its age anyway. A new follower is told everything in parts of bounded size, one a turn of the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from typing import TypeVar
+
+from tepui.master.context import MIRRORS, Context
+from tepui.master.events import MirrorSubscribe
+from tepui.master.followers import Follower
+from tepui.master.state import Agent, Framework, State, Task
+from tepui.model.mirror import (
+    MirroredAgent,
+    MirroredExecutor,
+    MirroredFramework,
+    MirroredLeader,
+    MirroredMember,
+    MirroredOffer,
+    MirroredOperation,
+    MirroredService,
+    MirroredSettings,
+    MirroredTask,
+    MirrorPart,
+)
+from tepui.model.shell import OpenSession
+
+PART_SECONDS = 0.2
+SILENCE_SECONDS = 1.0
+"""A follower that there is nothing to tell is told so, at least so often."""
+ENTRIES_MAX = 1000
+"""About so many entries are in one part of the first telling."""
+FOLLOWERS_MAX = 16
+"""One more, and the oldest ends. Masters are three or five, as a rule."""
+
+_Key = TypeVar("_Key")
+
+
+def subscribe(context: Context, event: MirrorSubscribe) -> None:
+    """A master wants to mirror this one."""
+    if not context.authorizer(event.principal, "view_mirror", ""):
+        context.answer(event.request, 403, "")
+        return
+    streams = context.followers.streams
+    while len(streams) >= FOLLOWERS_MAX:
+        oldest = next(iter(streams))
+        del streams[oldest]
+        context.close_stream(oldest)
+    streams[event.session] = Follower(context.state)
+    context.effects.append(OpenSession(event.request, event.session))
+    context.timers.set(MIRRORS, context.now)
+
+
+def closed(context: Context, session: str) -> None:
+    context.followers.streams.pop(session, None)
+
+
+def due(context: Context) -> None:
+    """Tell each follower what changed; who is still being told everything gets the next part in the next turn."""
+    again = context.now + PART_SECONDS
+    for session, follower in context.followers.streams.items():
+        if follower.paused:
+            continue
+        if follower.up_to_date and follower.whole and context.now < follower.told_at + SILENCE_SECONDS:
+            continue
+        context.send_stream(session, _part(context, follower))
+        follower.told_at = context.now
+        if not follower.whole:
+            again = context.now
+    if context.followers:
+        context.timers.set(MIRRORS, again)
+
+
+def backlog(context: Context, session: str, full: bool) -> None:
+    """The follower reads too slowly, or has caught up: what changes meanwhile is told when it has."""
+    follower = context.followers.streams.get(session)
+    if follower is not None:
+        follower.paused = full
+        if not full:
+            context.timers.set(MIRRORS, context.now)
+
+
+# Parts.
+
+
+def _part(context: Context, follower: Follower) -> MirrorPart:
+    """The next part, with everything that the follower was not told, if that is not the first time."""
+    state = context.state
+    part = MirrorPart(revision=context.log.number, time=context.now)
+    if not follower.introduced:
+        follower.introduced = True
+        part.leader = _leader(context)
+    if follower.settings:
+        follower.settings = False
+        part.settings = _settings(state)
+    room = ENTRIES_MAX
+    whole = follower.whole
+
+    def each(pending: dict[_Key, None], tell: Callable[[MirrorPart, State, _Key], None]) -> None:
+        nonlocal room
+        chosen = list(pending) if whole else list(islice(pending, room))
+        room -= len(chosen)
+        for key in chosen:
+            del pending[key]
+            tell(part, state, key)
+
+    # What refers to something comes after it.
+    each(follower.frameworks, _tell_framework)
+    each(follower.agents, _tell_agent)
+    each(follower.executors, _tell_executor)
+    each(follower.tasks, _tell_task)
+    each(follower.offers, _tell_offer)
+    each(follower.operations, _tell_operation)
+    for framework_id, number in list(follower.completed.items()):
+        if room <= 0 and not whole:
+            break
+        del follower.completed[framework_id]
+        room -= _tell_completed(part, state, framework_id, number)
+    follower.whole = part.whole = whole or follower.up_to_date
+    return part
+
+
+def _leader(context: Context) -> MirroredLeader:
+    config = context.config
+    return MirroredLeader(
+        info=config.info,
+        version=config.version,
+        epoch=config.epoch,
+        cluster=config.cluster,
+        flags=config.flags,
+        start_time=config.start_time,
+        elected_time=config.elected_time,
+        build=config.build,
+        completed_frameworks_max=config.completed_frameworks_max,
+        completed_tasks_per_framework_max=config.completed_tasks_per_framework_max,
+    )
+
+
+def _settings(state: State) -> MirroredSettings:
+    return MirroredSettings(
+        quota=list(state.quota.values()),
+        weights=state.weights,
+        schedule=state.schedule,
+        machines=list(state.machines.values()),
+    )
+
+
+def _known(state: State, framework_id: str) -> Framework | None:
+    return state.frameworks.get(framework_id) or state.completed_frameworks.get(framework_id)
+
+
+def _tell_framework(part: MirrorPart, state: State, framework_id: str) -> None:
+    framework = _known(state, framework_id)
+    if framework is None:
+        part.frameworks.append(MirroredFramework(framework_id=framework_id))
+        return
+    part.frameworks.append(
+        MirroredFramework(
+            framework_id=framework_id,
+            info=framework.info,
+            roles=list(framework.roles),
+            connected=framework.connected,
+            recovered=framework.recovered,
+            is_over=framework_id in state.completed_frameworks,
+            suppressed_roles=sorted(framework.suppressed_roles),
+            registered_at=framework.registered_at,
+            reregistered_at=framework.reregistered_at,
+            unregistered_at=framework.unregistered_at,
+            offer_constraints=framework.offer_constraints,
+        )
+    )
+
+
+def _tell_agent(part: MirrorPart, state: State, agent_id: str) -> None:
+    agent = state.agents.get(agent_id)
+    service = state.service.get(agent_id) if agent is None else agent.service
+    part.agents.append(
+        MirroredAgent(
+            agent_id=agent_id,
+            member=None if agent is None else _member(agent),
+            recovered=state.recovered_agents.get(agent_id),
+            unreachable_since=state.unreachable_agents.get(agent_id),
+            gone_since=state.gone_agents.get(agent_id),
+            service=None
+            if service is None
+            else MirroredService(
+                deactivated=service.deactivated, drain=service.drain, drain_started_at=service.drain_started_at
+            ),
+        )
+    )
+
+
+def _member(agent: Agent) -> MirroredMember:
+    return MirroredMember(
+        info=agent.info,
+        address=agent.address,
+        version=agent.version,
+        capabilities=sorted(agent.capabilities),
+        total=agent.total.messages(),
+        connected=agent.connected,
+        leaving=agent.leaving,
+        registered_at=agent.registered_at,
+        reregistered_at=agent.reregistered_at,
+        unavailability=agent.unavailability,
+        inverse_statuses=list(agent.inverse_statuses.values()),
+    )
+
+
+def _tell_executor(part: MirrorPart, state: State, key: tuple[str, str, str]) -> None:
+    framework_id, agent_id, executor_id = key
+    framework = state.frameworks.get(framework_id)
+    executor = None if framework is None else framework.executors.get(agent_id, {}).get(executor_id)
+    part.executors.append(
+        MirroredExecutor(
+            framework_id=framework_id,
+            agent_id=agent_id,
+            executor_id=executor_id,
+            info=None if executor is None else executor.info,
+        )
+    )
+
+
+def _tell_task(part: MirrorPart, state: State, key: tuple[str, str]) -> None:
+    framework_id, task_id = key
+    framework = state.frameworks.get(framework_id)
+    task = None
+    if framework is not None:
+        task = framework.tasks.get(task_id)
+        if task is None:
+            task = framework.unreachable_tasks.get(task_id)
+    if framework is None or task is None:
+        part.ended_tasks.append(key)
+    else:
+        part.tasks.append(_task(task, framework.tasks.get(task_id) is not task))
+
+
+def _task(task: Task, unreachable: bool = False) -> MirroredTask:
+    return MirroredTask(
+        framework_id=task.framework_id,
+        agent_id=task.agent_id,
+        executor_id=task.executor_id,
+        info=task.info,
+        role=task.role,
+        state=task.state,
+        statuses=task.statuses,
+        status_update_state=task.status_update_state,
+        status_update_uuid=task.status_update_uuid,
+        released=task.released,
+        unreachable=unreachable,
+        launched_at=task.launched_at,
+        user=task.user,
+    )
+
+
+def _tell_completed(part: MirrorPart, state: State, framework_id: str, number: int) -> int:
+    """The newest completed tasks of a framework, as far as they are remembered; returns how many."""
+    framework = _known(state, framework_id)
+    if framework is None:
+        return 0
+    completed = framework.completed_tasks
+    fresh = list(islice(completed, max(0, len(completed) - number), None))
+    part.completed_tasks += [_task(task) for task in fresh]
+    return len(fresh)
+
+
+def _tell_offer(part: MirrorPart, state: State, offer_id: str) -> None:
+    offer = state.offers.get(offer_id)
+    if offer is None:
+        part.ended_offers.append(offer_id)
+        return
+    part.offers.append(
+        MirroredOffer(
+            offer_id=offer_id,
+            framework_id=offer.framework_id,
+            agent_id=offer.agent_id,
+            role=offer.role,
+            resources=offer.resources.messages(),
+            made_at=offer.made_at,
+        )
+    )
+
+
+def _tell_operation(part: MirrorPart, state: State, key: tuple[str, bytes]) -> None:
+    agent_id, uuid = key
+    agent = state.agents.get(agent_id)
+    operation = None if agent is None else agent.operations.get(uuid)
+    if operation is None:
+        part.ended_operations.append(key)
+        return
+    part.operations.append(
+        MirroredOperation(
+            uuid=uuid,
+            framework_id=operation.framework_id,
+            agent_id=agent_id,
+            info=operation.info,
+            latest=operation.latest,
+            statuses=operation.statuses,
+        )
+    )

@@ -1,0 +1,106 @@
+"""A standby's mirror: whatever happens, it shows what the leader shows; and what a taking over master makes of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tepui.master import extensions, legacy, views
+from tepui.master.gauges import Picture
+from tepui.master.mirror import Mirror
+from tepui.model.v1.master import Call
+from tepui.wire.json import encode_json
+from tests.master.stage import Stage
+from tests.master.test_histories import STEP, History, Steps
+
+CALLS = (
+    Call.Type.GET_STATE,
+    Call.Type.GET_OPERATIONS,
+    Call.Type.GET_ROLES,
+    Call.Type.GET_QUOTA,
+    Call.Type.GET_WEIGHTS,
+    Call.Type.GET_MAINTENANCE_STATUS,
+    Call.Type.GET_MAINTENANCE_SCHEDULE,
+    Call.Type.GET_MASTER,
+)
+ENDPOINTS = ("state", "state-summary", "slaves", "frameworks", "roles", "registrar(1)/registry", "weights", "quota")
+LISTS = ("agents", "frameworks", "offers", "tasks")
+
+
+def in_order(value: Any) -> Any:
+    """The same in an order of its own: the order of lists is that of dicts, of which readers are promised none."""
+    if isinstance(value, dict):
+        return {name: in_order(value[name]) for name in sorted(value)}
+    if isinstance(value, list):
+        return sorted(map(in_order, value), key=repr)
+    return value
+
+
+def shown(picture: Picture) -> dict[str, Any]:
+    """Everything that readers can ask a picture for."""
+    found: dict[str, object] = {call.name: views.picture_answer(picture, Call(type=call)) for call in CALLS}
+    for endpoint in ENDPOINTS:
+        found[endpoint] = legacy.picture_answer(picture, endpoint, {}).body  # type: ignore[union-attr]
+    found["tasks"] = legacy.picture_answer(picture, "tasks", {"limit": "100000"}).body  # type: ignore[union-attr]
+    for name in LISTS:
+        found[f"list of {name}"] = extensions.picture_answer(picture, name, {"limit": "10000"})
+    return {name: in_order(json.loads(encode_json(answer))) for name, answer in found.items()}
+
+
+def the_mirror_shows_what_the_leader_shows(stage: Stage, mirror: Mirror) -> None:
+    mirror.read_at(stage.now)
+    expected, found = shown(stage.core.context), shown(mirror)
+    for name, answer in expected.items():
+        assert found[name] == answer, name
+
+
+class Mirrored(History):
+    """A history that a standby watches, whichever master leads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stage.command("mirror m")
+
+    def fail_over(self, a: int, b: int, c: int) -> None:
+        super().fail_over(a, b, c)
+        self.stage.command("mirror m")
+
+    def read_slowly(self, slowly: bool) -> None:
+        self.stage.command(f"backlog m {'full' if slowly else 'empty'}")
+
+    def compare(self) -> None:
+        self.read_slowly(False)
+        self.stage.command("after 0.2")
+        assert self.stage.mirrors["m"].whole
+        the_mirror_shows_what_the_leader_shows(self.stage, self.stage.mirrors["m"])
+
+
+def live_through(steps: Steps) -> None:
+    history = Mirrored()
+    for number in range(3):
+        history.subscribe(number, 2, 0)
+        history.connect(number, 1, 0)
+    for count, (step, a, b, c) in enumerate(steps):
+        getattr(history, step.__name__)(a, b, c)
+        history.stage.lines.clear()
+        if count % 7 == 6:
+            history.compare()
+            history.read_slowly(c == 0)
+    history.compare()
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(st.lists(STEP, min_size=10, max_size=60))
+def test_the_mirror_shows_what_the_leader_shows_in_every_history(steps: Steps) -> None:
+    live_through(steps)
+
+
+@pytest.mark.slow
+@settings(max_examples=2000, deadline=None)
+@given(st.lists(STEP, min_size=40, max_size=150))
+def test_the_mirror_shows_what_the_leader_shows_in_many_long_histories(steps: Steps) -> None:
+    live_through(steps)
