@@ -22,7 +22,7 @@ from kazoo.exceptions import NoAuthError, NoNodeError
 
 from tepui.model.v1.mesos import MasterInfo
 from tepui.transport.leader import LABEL, Leader, LeaderWatch
-from tepui.transport.zookeeper import DISCONNECTED, Session, ZooKeeper, ZooKeeperError
+from tepui.transport.zookeeper import DISCONNECTED, Session, ZooKeeper, ZooKeeperError, reason_of
 from tepui.wire.json import encode_json
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 LEASE_QUESTIONS = 4
 """How often a leader asks within one session timeout."""
 RETRY_SECONDS = 0.5
+_NO_AUTH = "it does not let these credentials make nodes there"
 
 
 class Candidate:
@@ -70,10 +71,6 @@ class Candidate:
         return None if self._node is None else f"{self._zookeeper.url.path}/{self._node}"
 
     @property
-    def is_elected(self) -> bool:
-        return self._elected
-
-    @property
     def holds_lease(self) -> bool:
         """Whether nobody else can have been elected meanwhile."""
         return self._lease is not None and self._lease.is_held
@@ -104,7 +101,8 @@ class Candidate:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             except ZooKeeperError as error:
-                log.error("this master cannot stand for election at %s: %s", self._zookeeper.url, _reason(error))
+                why = _NO_AUTH if isinstance(error, NoAuthError) else reason_of(error)
+                log.error("this master cannot stand for election at %s: %s", self._zookeeper.url, why)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             log.info("this master stands for election as %s/%s", self._zookeeper.url.path, self._node)
@@ -206,9 +204,3 @@ class _Lease:
             if stat is not None and stat.ephemeralOwner == self._owner:
                 self._until = asked + self._timeout_seconds
             self._over.wait(self._timeout_seconds / LEASE_QUESTIONS)
-
-
-def _reason(error: ZooKeeperError) -> str:
-    if isinstance(error, NoAuthError):
-        return "it does not let these credentials make nodes there"
-    return str(error) or type(error).__name__

@@ -8,7 +8,6 @@ round. (`info_NNNNNNNNNN` with the protobuf form is what old masters write; it i
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from kazoo.exceptions import NoNodeError
 
 from tepui.model.v1.mesos import MasterInfo
-from tepui.transport.zookeeper import DISCONNECTED, Session, ZooKeeper, ZooKeeperError
+from tepui.transport.zookeeper import DISCONNECTED, Session, ZooKeeper, ZooKeeperError, reason_of
 from tepui.transport.zookeeper_url import ZooKeeperUrl
 from tepui.wire.errors import DecodeError
 from tepui.wire.json import decode_json
@@ -93,14 +92,13 @@ class LeaderWatch:
         self.leader: Leader | None = None
         self._zookeeper = zookeeper
         self._on_change = on_change
-        self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._known = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         zookeeper.listen(self._session_changed)
 
     def start(self) -> None:
-        self._task = self._loop.create_task(self._run())
+        self._task = asyncio.create_task(self._run())
 
     async def first(self) -> Leader:
         """Wait until somebody leads."""
@@ -124,8 +122,7 @@ class LeaderWatch:
 
     def _watched(self, _: object) -> None:
         """kazoo's thread tells that something changed."""
-        with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._changed.set)
+        self._zookeeper.post(self._changed.set)
 
     async def _run(self) -> None:
         while True:
@@ -137,7 +134,7 @@ class LeaderWatch:
                 await asyncio.sleep(DISCONNECTED_SECONDS)
                 continue
             except ZooKeeperError as error:
-                log.warning("who leads cannot be read from %s: %s", self._zookeeper.url, _reason(error))
+                log.warning("who leads cannot be read from %s: %s", self._zookeeper.url, reason_of(error))
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             await self._changed.wait()
@@ -173,10 +170,6 @@ class LeaderWatch:
         if leader is not None:
             self._known.set()
         self._on_change(leader)
-
-
-def _reason(error: ZooKeeperError) -> str:
-    return str(error) or type(error).__name__
 
 
 class LeaderFinder:

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any
 
 from kazoo.client import KazooClient, KazooState
-from kazoo.exceptions import ConnectionClosedError, ConnectionLoss, KazooException, SessionExpiredError
+from kazoo.exceptions import ConnectionClosedError, ConnectionLoss, KazooException, NoAuthError, SessionExpiredError
 from kazoo.retry import KazooRetry
 from kazoo.security import make_acl, make_digest_acl
 
@@ -33,6 +33,15 @@ DISCONNECTED = (ConnectionLoss, ConnectionClosedError, SessionExpiredError)
 """What a call raises when its answer was lost: it may have been carried out or not."""
 ZooKeeperError = KazooException
 """The base of what calls raise."""
+
+
+def reason_of(error: KazooException) -> str:
+    """Why a call failed, as the end of a sentence."""
+    if isinstance(error, NoAuthError):
+        return "these credentials may not"
+    if isinstance(error, DISCONNECTED):
+        return "the connection was lost"
+    return str(error) or type(error).__name__
 
 
 class Session(Enum):
@@ -112,7 +121,7 @@ class ZooKeeper:
         """Call one of the client's methods whose names end with `_async`. Raises ZooKeeperError."""
         future: asyncio.Future[Any] = self._loop.create_future()
         result = method(*arguments, **named)
-        result.rawlink(lambda done: self._post(_settle, future, done))
+        result.rawlink(lambda done: self.post(_settle, future, done))
         return await future
 
     async def get_all(self, paths: Sequence[str]) -> list[bytes]:
@@ -126,7 +135,7 @@ class ZooKeeper:
             nonlocal left
             left -= 1
             if left == 0:
-                self._post(_settle_all, future, results)
+                self.post(_settle_all, future, results)
 
         for result in results:
             result.rawlink(answered)
@@ -153,9 +162,10 @@ class ZooKeeper:
 
     def _changed(self, state: str) -> None:
         """kazoo's thread tells of a change; it must not wait."""
-        self._post(self._tell, _SESSIONS[state])
+        self.post(self._tell, _SESSIONS[state])
 
-    def _post(self, function: Callable[..., None], *arguments: Any) -> None:
+    def post(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Have the loop call `function`: what kazoo's threads do with all that they hear."""
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is interested any more
             self._loop.call_soon_threadsafe(function, *arguments)
 
