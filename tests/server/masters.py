@@ -36,6 +36,19 @@ class Member:
         finally:
             connection.close()
 
+    def read_stale(self, path: str) -> tuple[int, str, float, Any]:
+        """Status, revision, age in seconds and decoded body of the answer to a read that may be old."""
+        connection = http.client.HTTPConnection(*self.address, timeout=10)
+        try:
+            connection.request("GET", path, headers={"Tepui-Allow-Stale": "1"})
+            answer = connection.getresponse()
+            body = answer.read()
+            age = float(answer.getheader("Tepui-Age-Seconds", "-1"))
+            shown = json.loads(body) if answer.status == 200 else body.decode()
+            return answer.status, answer.getheader("Tepui-Revision", ""), age, shown
+        finally:
+            connection.close()
+
     def leads(self) -> bool:
         """Whether it leads, and has read the registry."""
         return self.server.is_running and self.ask("/state")[0] == 200

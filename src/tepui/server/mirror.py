@@ -66,6 +66,7 @@ class MirrorKeeper:
     async def _follow(self, host: str, port: int) -> None:
         url = f"http://[{host}]:{port}{MIRROR_PATH}" if ":" in host else f"http://{host}:{port}{MIRROR_PATH}"
         wait_seconds = BACKOFF_SECONDS_MIN
+        told = ""
         while True:
             fresh = Mirror()
             try:
@@ -79,7 +80,9 @@ class MirrorKeeper:
                 why = "a fault of this program; its traceback is above"
             if fresh.whole:
                 wait_seconds = BACKOFF_SECONDS_MIN
-            log.info("the mirror of the leader %s:%d stopped: %s; trying again", host, port, why)
+            if fresh.whole or why != told:
+                told = why
+                log.info("no mirror of the leader at %s:%d for now: %s; trying again", host, port, why)
             await asyncio.sleep(wait_seconds * self._random.uniform(0.5, 1.0))
             wait_seconds = min(2 * wait_seconds, BACKOFF_SECONDS_MAX)
 
