@@ -1,10 +1,22 @@
-"""How plays spell resources."""
+"""How plays spell resources, descriptions of frameworks and executors, and operations."""
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
+from typing import Any
 
-from tepui.model.v1.mesos import Resource, Value, Volume
+import msgspec
+
+from tepui.model.v1 import mesos
+from tepui.model.v1.mesos import CommandInfo, ExecutorID, ExecutorInfo, FrameworkInfo, Resource, Value, Volume
+
+BEGIN = 1_000_000_000.0
+"""When plays begin, in seconds since the epoch."""
+Operation = mesos.Offer.Operation
+Words = list[str]
+Options = dict[str, str]
 
 _ENTRY = re.compile(
     r"(?P<name>\w+)(\((?P<stack>[^)]*)\))?(\^(?P<root>/\w+)(?P<whole>!)?)?(#(?P<volume>[^{&:]+))?(?P<shared>&)?"
@@ -62,3 +74,98 @@ def _disk(root: str | None, whole: bool, volume: str | None) -> Resource.DiskInf
         disk.persistence = Resource.DiskInfo.Persistence(id=name, principal=principal or None)
         disk.volume = Volume(mode=Volume.Mode.RW, container_path="data")
     return disk
+
+
+def parse(line: str) -> tuple[Words, Options]:
+    words: Words = []
+    options: Options = {}
+    for part in shlex.split(line):
+        name, equals, value = part.partition("=")
+        if equals and name.isidentifier():
+            options[name] = value
+        else:
+            words.append(part)
+    return words, options
+
+
+def merged(message: Any, text: str | None) -> Any:
+    """The message with a JSON object laid over it."""
+    if text is None:
+        return message
+    data = msgspec.to_builtins(message)
+    data.update(json.loads(text))
+    return msgspec.convert(data, type(message))
+
+
+def machines(text: str) -> list[mesos.MachineID]:
+    """`HOST@IP,...`; either part may be empty."""
+    parts = [part.partition("@") for part in text.split(",") if part]
+    return [mesos.MachineID(hostname=host or None, ip=ip or None) for host, _, ip in parts]
+
+
+def uuid_of(name: str) -> bytes:
+    return name.encode().ljust(16, b".")
+
+
+def framework_info(options: Options) -> FrameworkInfo:
+    kinds = FrameworkInfo.Capability.Type
+    roles = options.get("roles", "a").split(",")
+    capabilities = ["MULTI_ROLE", *filter(None, options.get("capabilities", "").split(","))]
+    info = FrameworkInfo(
+        user=options.get("user", "alice"),
+        name=options.get("name", "f"),
+        roles=[role for role in roles if role],
+        checkpoint=options.get("checkpoint") == "yes",
+        failover_timeout=float(options.get("failover_timeout", "0")),
+        principal=options.get("info_principal"),
+        webui_url=options.get("webui_url"),
+    )
+    if "role" in options:
+        info.roles, info.role = [], options["role"]
+        capabilities = capabilities[1:]
+    info.capabilities = [FrameworkInfo.Capability(type=kinds[name]) for name in capabilities]
+    if "minimum" in options:
+        quantities = {
+            name: Value.Scalar(value=float(amount))
+            for name, amount in (part.split(":") for part in options["minimum"].split(";"))
+        }
+        filters = mesos.OfferFilters(
+            min_allocatable_resources=mesos.OfferFilters.MinAllocatableResources(
+                quantities=[mesos.OfferFilters.ResourceQuantities(quantities=quantities)]
+            )
+        )
+        info.offer_filters = dict.fromkeys(info.roles, filters)
+    return info
+
+
+def executor_info(name: str, options: Options) -> ExecutorInfo:
+    return ExecutorInfo(
+        type=ExecutorInfo.Type[options.get("type", "CUSTOM")],
+        executor_id=ExecutorID(value=name),
+        command=CommandInfo(value=options.get("command", f"./{name}")) if options.get("type") != "DEFAULT" else None,
+        resources=resources(options.get("executor_resources", "cpus:0.1;mem:32")),
+    )
+
+
+def conversion(operation: Operation, words: Words) -> Operation:
+    """`reserve WHAT [FROM]`, `unreserve WHAT`, `create WHAT`, `destroy WHAT`, `grow_volume VOLUME MORE`,
+    `shrink_volume VOLUME LESS`; without words the operation has no member."""
+    kind, *what = words
+    if not what:
+        return operation
+    first = resources(what[0])
+    if kind == "reserve":
+        source = resources(what[1]) if len(what) > 1 else []
+        operation.reserve = Operation.Reserve(source=source, resources=first)
+    elif kind == "unreserve":
+        operation.unreserve = Operation.Unreserve(resources=first)
+    elif kind == "create":
+        operation.create = Operation.Create(volumes=first)
+    elif kind == "destroy":
+        operation.destroy = Operation.Destroy(volumes=first)
+    elif kind == "grow_volume":
+        operation.grow_volume = Operation.GrowVolume(volume=first[0], addition=resources(what[1])[0])
+    elif kind == "shrink_volume":
+        less = Value.Scalar(value=float(what[1]))
+        operation.shrink_volume = Operation.ShrinkVolume(volume=first[0], subtract=less)
+    return operation

@@ -16,8 +16,9 @@ from tepui.model.records import RECORDS_KEPT_MAX
 from tepui.model.shell import Send, SessionClosed, Store, Stored, Tick
 from tepui.model.v1 import mesos, scheduler
 from tepui.model.v1.mesos import AgentInfo, FrameworkID
-from tests.master.spelling import resources
-from tests.master.stage import BEGIN, Stage, config, framework_info
+from tests.master.spelling import BEGIN, framework_info, resources
+from tests.master.stage import Stage
+from tests.master.stage_base import config
 
 Call = scheduler.Call
 

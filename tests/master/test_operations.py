@@ -7,7 +7,8 @@ from random import Random
 from tepui.allocator import DrfAllocator
 from tepui.master import views
 from tepui.master.core import MasterCore
-from tests.master.stage import Stage, config
+from tests.master.stage import Stage
+from tests.master.stage_base import config
 
 AGENT = "agent l0 resources=cpus:4;mem:4096;disk:1000 capabilities=AGENT_OPERATION_FEEDBACK,RESIZE_VOLUME"
 

@@ -21,7 +21,9 @@ from tepui.model.shell import Answer, Store
 from tepui.model.v1 import master
 from tepui.model.v1.mesos import Value
 from tepui.model.v1.quota import QuotaConfig
-from tests.master import stage
+from tests.master.spelling import BEGIN, resources
+from tests.master.stage import Stage
+from tests.master.stage_base import config
 
 LIMITED = QuotaConfig(
     role="eng",
@@ -31,11 +33,11 @@ LIMITED = QuotaConfig(
 
 
 def call(core: MasterCore, principal: str | None, **message: Any) -> list[Any]:
-    return core.handle(OperatorCall(1, "o", principal, msgspec.convert(message, master.Call)), stage.BEGIN)
+    return core.handle(OperatorCall(1, "o", principal, msgspec.convert(message, master.Call)), BEGIN)
 
 
 def started(registry: Registry | None = None, **changes: Any) -> tuple[MasterCore, DrfAllocator]:
-    settings = stage.config(**changes)
+    settings = config(**changes)
     allocator = DrfAllocator(AllocatorOptions(weights=settings.weights))
 
     def authorizer(principal: str | None, action: str, subject: str) -> bool:
@@ -78,11 +80,11 @@ def test_a_starting_master_gives_what_the_registry_says_to_its_allocator() -> No
     registry = Registry([QuotaSet(LIMITED), WeightSet("eng", 4.0)])
     core, allocator = started(registry, weights={"eng": 9.0, "ads": 9.0})
     assert core.state.weights == {"eng": 4.0}
-    allocator.add_agent("A", Resources.of(stage.resources("cpus:8;mem:800")), {})
+    allocator.add_agent("A", Resources.of(resources("cpus:8;mem:800")), {})
     allocator.add_framework("f", ["eng"])
-    allocator.allocate(stage.BEGIN)
+    allocator.allocate(BEGIN)
     allocator.add_framework("g", ["ads"])
-    allocator.allocate(stage.BEGIN)
+    allocator.allocate(BEGIN)
     shares = allocator.dominant_shares()
     assert allocator.quota_consumption("eng")["cpus"] == 2500
     assert shares["eng"] == pytest.approx(1 / 4), "all of the memory, by a weight of 4"
@@ -130,7 +132,7 @@ def steps(draw: st.DrawFn) -> str:
 @given(st.lists(steps(), min_size=4, max_size=14))
 def test_no_role_is_offered_or_uses_more_than_its_limit_and_guarantees_are_kept_free(history: list[str]) -> None:
     """Of what was set without force: limits after every step, guarantees once everybody was offered what there is."""
-    play = stage.Stage()
+    play = Stage()
     for number in range(3):
         play.say(f"agent l{number} resources=cpus:4;mem:4096 address=10.0.0.{number + 1}")
     for name, role in (("s1", "a"), ("s2", "b/x"), ("s3", "c")):
