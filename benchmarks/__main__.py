@@ -28,6 +28,7 @@ from benchmarks.command_line import (
     local_first_offer_seconds,
     run_milliseconds,
 )
+from benchmarks.failover import measure as measure_failover
 from benchmarks.load import EXECUTOR_COMMAND, Scheduler
 from benchmarks.servers import NAMES, cpu_seconds, kinds, megabytes, running, supervisor_pids
 
@@ -285,6 +286,18 @@ def words(table: Table, kind: str) -> None:
             table.row(f"{label}: of the better one's time", "times", "1.5").add(kind, ours / min(two, three))
 
 
+def failover(table: Table, kind: str) -> None:
+    """The leader is killed; until all are with the next one. Then four times as many agents, with 80,000 tasks."""
+    if kind == REFERENCE:
+        return
+    measured = measure_failover(agents=2000, tasks=200, frameworks=20, runs=10)
+    for name, values in measured.parts():
+        table.row(f"failover, 2,000 agents: {name}", "s", "3" if name == "total" else "").add(kind, *values)
+    measured = measure_failover(agents=8000, tasks=80_000, frameworks=20, runs=2)
+    table.row("failover, 8,000 agents, 80,000 tasks: re-registration", "s", "10").add(kind, *measured.registration)
+    table.row("slowest /health meanwhile", "ms", "100").add(kind, *(value * 1e3 for value in measured.health))
+
+
 Benchmark = Callable[[Table, str], None]
 REPEATED: dict[str, Benchmark] = {
     "small": small,
@@ -295,7 +308,7 @@ REPEATED: dict[str, Benchmark] = {
     "latency": latency,
 }
 ONCE: dict[str, Benchmark] = {"freed": freed, "memory": memory, "command_line": command_line, "batch": batch}
-LONG: dict[str, Benchmark] = {"million": million, "words": words}
+LONG: dict[str, Benchmark] = {"million": million, "words": words, "failover": failover}
 
 
 def main() -> int:
