@@ -67,6 +67,12 @@ def test_a_volume_is_seen_inside_the_sandbox_or_not_at_all(path: str) -> None:
         links(volume(f"disk:64@eng#v1:{path}"), "/work", lambda _: False)
 
 
+def test_two_volumes_are_not_seen_at_one_place() -> None:
+    both = Resources.of(resources("disk:64@eng#v1:data+disk:32@eng#v2:data/"))
+    with pytest.raises(ValueError, match="Two persistent volumes have the container_path 'data'"):
+        links(both, "/work", lambda _: False)
+
+
 def test_an_agent_with_less_than_is_reserved_on_it_does_not_start() -> None:
     reserved = [ResourcesCheckpointed(resources("cpus:3@eng+disk:64@eng#v1:data"))]
     assert AgentCore(config(), Random(1), durable=reserved).records.total.scalar("cpus") == 4000

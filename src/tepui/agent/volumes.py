@@ -72,12 +72,16 @@ def directories(resources: Resources, work_dir: str) -> dict[VolumeDirectory, Ki
 
 def links(resources: Resources, work_dir: str, in_use: Callable[[VolumeDirectory], bool]) -> tuple[VolumeLink, ...]:
     """Where a run with these resources sees its volumes. Raises ValueError with a sentence."""
-    found = []
+    found: dict[str, VolumeLink] = {}
     for kind, _ in resources:
         if is_volume(kind):
             directory = directory_of(kind, work_dir)
-            found.append(VolumeLink(directory, _path_of(kind), kind.shared and in_use(directory)))
-    return tuple(found)
+            path = _path_of(kind)
+            # The later link would hide the earlier volume, whose data would go where nobody looks for them.
+            if path in found and found[path].directory != directory:
+                raise ValueError(f"Two persistent volumes have the container_path '{path}': give each its own")
+            found[path] = VolumeLink(directory, path, kind.shared and in_use(directory))
+    return tuple(found.values())
 
 
 def _path_of(kind: Kind) -> str:
