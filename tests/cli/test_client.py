@@ -93,6 +93,19 @@ def test_redirects_lead_to_the_leader_with_the_same_request() -> None:
     assert b'{"type": "X"}' in got[0]
 
 
+def test_a_standby_may_answer_by_itself_and_its_age_is_told() -> None:
+    agents = b'{"agents":[],"recovered_agents":[],"unreachable_agents":[],"gone_agents":[]}'
+    with server(answer("200 OK", agents, "Tepui-Age-Seconds: 2.46")) as (address, requests):
+        where = f"{HOST}:{address[1]}"
+        done = tepui("--stale", "agent", "list", f"--master={where}")
+    assert (done.returncode, done.stderr) == (0, f"As the standby at {where} knew it 2.5 s ago.\n")
+    assert b"Tepui-Allow-Stale: 1" in requests[0]
+    with server(answer("200 OK", agents, "Tepui-Age-Seconds: old")) as (address, requests):
+        done = tepui("agent", "list", f"--master={HOST}:{address[1]}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert b"Tepui-Allow-Stale" not in requests[0]
+
+
 def test_a_circle_of_redirects_ends() -> None:
     listener = socket.create_server((HOST, 0))
     port = listener.getsockname()[1]

@@ -6,6 +6,7 @@ One connection is kept for a command's requests. Redirects to the leading master
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 from collections.abc import Mapping, Sequence
@@ -56,8 +57,13 @@ class Client:
         *,
         others: Sequence[tuple[str, int]] = (),
         masters: str | None = None,
+        stale: bool = False,
     ) -> None:
-        """`others` are tried where nobody listens at `address`; `masters` is what `masters` tells, else `address`."""
+        """`others` are tried where nobody listens at `address`; `masters` is what `masters` tells, else `address`.
+        With `stale` a master that does not lead may answer reads by itself."""
+        self.age_seconds: float | None = None
+        """How old the oldest answer was that a standby gave; None when none did."""
+        self._stale = stale
         self._who = who
         self._hint = hint
         self._others = list(others)
@@ -111,6 +117,8 @@ class Client:
         self._connection.close()
 
     def _request(self, method: str, target: str, body: bytes | None, headers: dict[str, str]) -> bytes:
+        if self._stale:
+            headers = {**headers, "Tepui-Allow-Stale": "1"}
         for _ in range(REDIRECTS_MAX):
             response = self._exchange(method, target, body, headers)
             try:
@@ -122,8 +130,14 @@ class Client:
             elif response.status >= 400:
                 raise RefusedError(self._refusal(response.status, data))
             else:
+                self._note_age(response.headers.get("Tepui-Age-Seconds"))
                 return data
         raise UnreachableError(f"The masters send each other's clients in a circle; the last one was {self.address}.")
+
+    def _note_age(self, text: str | None) -> None:
+        with contextlib.suppress(ValueError):
+            if text is not None:
+                self.age_seconds = max(self.age_seconds or 0.0, float(text))
 
     def _exchange(
         self, method: str, target: str, body: bytes | None, headers: dict[str, str]

@@ -66,7 +66,8 @@ class _Commands(click.Group):
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, message="tepui %(version)s")
 @click.option("--master", metavar="HOST:PORT", help="The master that commands ask, when they are not told themselves.")
-def tepui(master: str | None) -> None:
+@click.option("--stale", is_flag=True, help="Let a master that does not lead answer by itself; tells how old that is.")
+def tepui(master: str | None, stale: bool) -> None:
     """One cluster, many frameworks, shared by resource offers."""
 
 

@@ -33,17 +33,31 @@ def _client(context: click.Context, _: click.Parameter, value: str | None) -> An
     from tepui.cli.client import AddressError, Client, parse_address
 
     text = value or MASTER_DEFAULT
+    stale = bool(context.find_root().params.get("stale"))
     if context.get_parameter_source("client") is not click.core.ParameterSource.COMMANDLINE:
         text = context.find_root().params.get("master") or text
     hint = "Start a cluster with `tepui local`, or say where one is with --master=HOST:PORT."
     try:
         if text.startswith(("zk://", "file://")):
-            return Client(_leader(text), masters=text)
+            return _told_of_age(context, Client(_leader(text), masters=text, stale=stale))
         addresses = [parse_address(one) for one in text.split(",")]
     except AddressError as error:
         raise click.UsageError(f"--master {error}.") from None
     masters = ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in addresses)
-    return Client(addresses[0], hint=hint, others=addresses[1:], masters=masters if len(addresses) > 1 else None)
+    several = masters if len(addresses) > 1 else None
+    client = Client(addresses[0], hint=hint, others=addresses[1:], masters=several, stale=stale)
+    return _told_of_age(context, client)
+
+
+def _told_of_age(context: click.Context, client: Any) -> Any:
+    """When the command has ended, say on standard error how old the answers were that a standby gave."""
+
+    def tell() -> None:
+        if client.age_seconds is not None:
+            click.echo(f"As the standby at {client.address} knew it {client.age_seconds:.1f} s ago.", err=True)
+
+    context.call_on_close(tell)
+    return client
 
 
 def _leader(text: str) -> tuple[str, int]:
