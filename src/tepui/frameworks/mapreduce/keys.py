@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 Partition = Callable[[Sequence[bytes]], list[int]]
@@ -21,8 +20,7 @@ _ORDER = re.compile(r"-[nr]+$")
 _NUMBER = re.compile(rb"[ \t]*(-?(?:\d+(?:\.\d*)?|\.\d+))")
 
 
-@dataclass(frozen=True)
-class KeyField:
+class KeyField(NamedTuple):
     """A stretch of the key, from a field to a field; fields and their bytes are counted from 1."""
 
     first: int = 1
@@ -67,7 +65,7 @@ def parse_fields(text: str) -> list[KeyField]:
     return [
         field
         if field.is_numeric or field.is_reverse
-        else replace(field, is_numeric="n" in everywhere, is_reverse="r" in everywhere)
+        else field._replace(is_numeric="n" in everywhere, is_reverse="r" in everywhere)
         for field in fields
     ]
 

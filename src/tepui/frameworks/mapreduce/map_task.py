@@ -11,7 +11,6 @@ from typing import Any, BinaryIO
 from tepui.frameworks.mapreduce.keys import Order, divide, make_order, make_partition
 from tepui.frameworks.mapreduce.sorting import READ_BYTES, Sorter, lines_of
 from tepui.frameworks.mapreduce.task import Task, TaskError, main, run_program
-from tepui.frameworks.mapreduce.webhdfs import WebHdfsError, is_webhdfs, open_file
 
 OUTPUT = "map-output"
 """The file in the sandbox that reducers read."""
@@ -47,7 +46,9 @@ def read_range(path: str, offset: int, length: int | None) -> Iterator[bytes]:
 
 def open_at(path: str, offset: int, length: int | None) -> BinaryIO:
     """A file of this machine, or one that WebHDFS serves, to be read from `offset` on."""
-    if is_webhdfs(path):
+    if not path.startswith("/"):
+        from tepui.frameworks.mapreduce.webhdfs import open_file  # takes as long to import as all the rest
+
         return open_file(path, offset, length)
     file = Path(path).open("rb")  # noqa: SIM115 - the caller closes it
     file.seek(offset)
@@ -56,12 +57,20 @@ def open_at(path: str, offset: int, length: int | None) -> BinaryIO:
 
 def read_split(task: Task) -> Iterator[bytes]:
     for part in task.order["split"]:
-        try:
-            for data in read_range(part["path"], part["offset"], part["length"]):
-                task.count("tepui,map input bytes", len(data))
-                yield data
-        except WebHdfsError as error:
-            raise TaskError(f"The input {error}") from None
+        read = read_range if part["path"].startswith("/") else read_remote_range
+        for data in read(part["path"], part["offset"], part["length"]):
+            task.count("tepui,map input bytes", len(data))
+            yield data
+
+
+def read_remote_range(path: str, offset: int, length: int | None) -> Iterator[bytes]:
+    """The same of a file that WebHDFS serves. Raises TaskError."""
+    from tepui.frameworks.mapreduce.webhdfs import WebHdfsError
+
+    try:
+        yield from read_range(path, offset, length)
+    except WebHdfsError as error:
+        raise TaskError(f"The input {error}") from None
 
 
 def run(task: Task) -> None:
@@ -84,7 +93,7 @@ def run(task: Task) -> None:
         order=order_of(spec),
     )
     separator = spec["output_separator"].encode()
-    for lines in lines_of(reader(pieces)):
+    for lines in lines_of(reader(pieces), are_keyed=separator == b"\t"):
         sorter.add(lines if separator == b"\t" else divide(lines, spec["key_fields"], separator))
     finished = sorter.finish()
     finished.path.rename(task.sandbox / OUTPUT)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from tepui.frameworks.mapreduce.runs import Batch, Segment, expanded, read_batch
 SORT_BYTES_DEFAULT = 64 << 20
 LINE_BYTES_MAX = 64 << 20
 """A longer line is an error: somebody forgot the newlines."""
-LINE_OVERHEAD_BYTES = 160
-"""What an entry costs in memory beside its bytes."""
+LINE_OVERHEAD_BYTES = 112
+"""What a held line costs in memory beside its bytes: the object, and its place in a dict."""
 READ_BYTES = 1 << 20
 RUNS_MAX = 64
 """So many sorted files are merged into one, which bounds open files."""
@@ -30,8 +31,13 @@ class LineTooLongError(ValueError):
     """A line is longer than `LINE_BYTES_MAX`."""
 
 
-def lines_of(read: Callable[[int], bytes], block_bytes: int = READ_BYTES) -> Iterator[list[bytes]]:
-    """Lists of whole lines; the last line may lack its newline. Raises LineTooLongError."""
+def lines_of(
+    read: Callable[[int], bytes], block_bytes: int = READ_BYTES, *, are_keyed: bool = False
+) -> Iterator[list[bytes]]:
+    """Lists of whole lines; the last line may lack its newline. Raises LineTooLongError.
+
+    With `are_keyed`, lines that are all key get the TAB that they lack where that is cheap: where none has one.
+    """
     held: list[bytes] = []
     held_bytes = 0
     while block := read(block_bytes):
@@ -43,7 +49,10 @@ def lines_of(read: Callable[[int], bytes], block_bytes: int = READ_BYTES) -> Ite
                 raise LineTooLongError(f"a line is longer than {LINE_BYTES_MAX >> 20} MB; are newlines missing?")
             continue
         held.append(block[:end])
-        yield b"".join(held).split(b"\n")
+        text = b"".join(held)
+        if are_keyed and b"\t" not in text:
+            text = text.replace(b"\n", b"\t\n") + b"\t"
+        yield text.split(b"\n")
         held = [block[end + 1 :]]
         held_bytes = len(held[0])
     if rest := b"".join(held):
@@ -98,17 +107,15 @@ def _together(parts: list[Batch], order: Order | None) -> Batch:
         lines = [line for part in parts for line in part.lines]
         sort(lines, order)
         return Batch(lines)
-    total: Counter[bytes] = Counter()
+    total: dict[bytes, int] = {}
+    known = total.get
     for part in parts:
-        if part.counts is None:
-            total.update(part.lines)
-        else:
-            for line, count in zip(part.lines, part.counts, strict=True):
-                total[line] += count
+        for line, count in zip(part.lines, part.counts or repeat(1), strict=False):
+            total[line] = known(line, 0) + count
     return _sorted(total, order)
 
 
-def _sorted(total: Counter[bytes], order: Order | None) -> Batch:
+def _sorted(total: dict[bytes, int], order: Order | None) -> Batch:
     lines = list(total)
     sort(lines, order)
     return Batch(lines, list(map(total.__getitem__, lines)))
@@ -158,7 +165,7 @@ class Sorter:
         self._order = order
         self._counts: Counter[bytes] = Counter()
         self._held_bytes = 0
-        """At least what `_counts` holds."""
+        """What `_counts` holds."""
         self._runs: list[Run] = []
         self._files = 0
 
@@ -166,9 +173,7 @@ class Sorter:
         self.lines += len(lines)
         self._take(lines)
         if self._held_bytes > self._memory_bytes:
-            self._held_bytes = sum(map(len, self._counts)) + LINE_OVERHEAD_BYTES * len(self._counts)
-            if self._held_bytes > self._memory_bytes // 2:
-                self._spill()
+            self._spill()
 
     def finish(self) -> Run:
         """Call once, at the end."""
@@ -179,10 +184,8 @@ class Sorter:
     def _take(self, lines: list[bytes]) -> None:
         before = len(self._counts)
         self._counts.update(lines)
-        new = len(self._counts) - before
-        if new:
-            size = sum(map(len, lines)) if new > len(lines) // 2 else max(map(len, lines)) * new
-            self._held_bytes += min(size, sum(map(len, lines))) + LINE_OVERHEAD_BYTES * new
+        new = len(self._counts) - before  # they stand at the end
+        self._held_bytes += sum(map(len, islice(reversed(self._counts), new))) + LINE_OVERHEAD_BYTES * new
 
     def _spill(self) -> None:
         """Write what is held as a run."""
