@@ -118,6 +118,28 @@ def test_a_flood_that_grows_is_worked_off_before_more_is_read(loop: str, monkeyp
 
 
 @both_loops
+def test_what_is_put_back_comes_first_in_the_next_turn(loop: str) -> None:
+    async def main() -> None:
+        core = Core()
+        turns: list[int] = []
+
+        def process(batch: list[Event]) -> None:
+            core.batches.append(batch[:2])
+            core.turn.put_back(batch[2:])
+            if len(core.batches) == 1:
+                core.turn.post(Stored(5))
+            asyncio.get_running_loop().call_soon(turns.append, len(core.batches))
+
+        core.turn = Turn(process, lambda: None, clock=core.clock, flusher=core.flusher, loop=asyncio.get_running_loop())
+        core.turn.post_all([Stored(number) for number in range(5)])
+        await until(lambda: len(core.batches) == 3)
+        assert core.batches == [[Stored(0), Stored(1)], [Stored(2), Stored(3)], [Stored(4), Stored(5)]]
+        await until(lambda: turns == [1, 2, 3])
+
+    run_on(loop, main)
+
+
+@both_loops
 def test_ticks_follow_the_deadline(loop: str) -> None:
     async def main() -> None:
         core = Core()

@@ -69,6 +69,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+TURN_SECONDS_MAX = 0.03
+"""Events that are left after this wait for the next turn: thousands of agents that come back at once, each with a
+snapshot, must not keep others from an answer."""
 _TOLD = frozenset({AgentAdded, AgentRemoved, AgentUpdated, FrameworkAdded, FrameworkRemoved, FrameworkUpdated})
 """Change records that the log tells; those of tasks and offers would fill it."""
 
@@ -283,7 +286,11 @@ class MasterServer(Server):
             self._end("This master leads no longer: ZooKeeper may have ended its session.")
             return
         now = self._clock.now()
-        for event in events:
+        until = now + TURN_SECONDS_MAX
+        for index, event in enumerate(events):
+            if index and self._clock.now() > until:
+                self._turn.put_back(events[index:])
+                break
             if type(event) is Tick:
                 self._tick(core, engine)
             else:

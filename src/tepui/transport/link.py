@@ -405,9 +405,10 @@ class LinkServer:
         socket = web.WebSocketResponse(
             compress=False, max_msg_size=self._limits.frame_bytes_max + 1, timeout=CLOSE_SECONDS_MAX
         )
-        if not socket.can_prepare(request):
+        try:
+            await socket.prepare(request)
+        except web.HTTPBadRequest:
             return text(400, "Expecting a WebSocket upgrade", {hdrs.UPGRADE: "websocket"})
-        await socket.prepare(request)
         name = str(uuid.uuid4())
         link = Link(
             name,

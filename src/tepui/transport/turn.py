@@ -133,6 +133,10 @@ class Turn:
             self._scheduled = True
             self._loop.call_soon(self._run)
 
+    def put_back(self, events: Sequence[Event]) -> None:
+        """The last events of the batch that is being processed come first in the next: they took too long for one."""
+        self._inbox[:0] = events
+
     def _run(self) -> None:
         self._scheduled = False
         try:
