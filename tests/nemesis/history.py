@@ -42,6 +42,12 @@ class Told(Fact):
     acknowledged: bool = True
 
 
+class KillAsked(Fact):
+    """A scheduler asked for the end of a task, which may be ending by itself in that moment."""
+
+    task: str
+
+
 class Began(Fact):
     """A task wrote that it runs, on this agent's work folder."""
 
@@ -114,7 +120,7 @@ class Finally(Fact):
 
 
 AnyFact = (
-    Launched | Told | Began | Ended | AgentKilled | AgentGone | Admitted | Changed | Led | Wrote | Finally
+    Launched | Told | KillAsked | Began | Ended | AgentKilled | AgentGone | Admitted | Changed | Led | Wrote | Finally
 )  # fmt: skip
 
 _TERMINAL = {state.name for state in TERMINAL_STATES}
@@ -166,6 +172,7 @@ def _ends_were_told(kinds: _Kinds) -> Iterable[str]:
     """Each task is over for its scheduler; one that finished where nobody interfered is told as FINISHED."""
     told = _told(kinds)
     began = {fact.task: fact for fact in kinds[Began]}
+    killed = {fact.task for fact in kinds[KillAsked]}
     cut: dict[str, list[float]] = defaultdict(list)
     for fact in (*kinds[AgentKilled], *kinds[AgentGone]):
         cut[fact.agent].append(fact.time)
@@ -179,7 +186,8 @@ def _ends_were_told(kinds: _Kinds) -> Iterable[str]:
         start = began.get(ended.task)
         if ended.killed or start is None:
             continue
-        heard = [fact for fact in told[ended.task] if fact.state == TaskState.TASK_FINISHED.name]
+        wanted = {TaskState.TASK_FINISHED.name, *([TaskState.TASK_KILLED.name] if ended.task in killed else ())}
+        heard = [fact for fact in told[ended.task] if fact.acknowledged and fact.state in wanted]
         if not heard and not any(moment >= start.time for moment in cut[start.agent]):
             yield f"{ended.task} finished on {start.agent}, which lived on, and that was never told"
 

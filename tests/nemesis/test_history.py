@@ -14,6 +14,7 @@ from tests.nemesis.history import (
     Changed,
     Ended,
     Finally,
+    KillAsked,
     Launched,
     Led,
     Told,
@@ -44,6 +45,11 @@ GOOD: list[AnyFact] = [
     Told(time=6, task="b", state="TASK_GONE"),
     Told(time=6, task="c", state="TASK_LOST"),
     Told(time=6, task="d", state="TASK_DROPPED"),
+    Launched(time=6, task="killed at its end", cpus=0.5),
+    Began(time=6, task="killed at its end", agent="two", pid=4),
+    KillAsked(time=7, task="killed at its end"),
+    Ended(time=7, task="killed at its end"),
+    Told(time=7, task="killed at its end", state="TASK_KILLED"),
     Finally(time=9, settings={"weights/x": "3"}, living_tasks=[]),
 ]
 
@@ -63,6 +69,7 @@ BAD: dict[str, Sequence[AnyFact]] = {
     "d finished on two, which lived on, and that was never told": [
         Began(time=4, task="d", agent="two", pid=9),
         Ended(time=5, task="d"),
+        Told(time=5, task="d", state="TASK_KILLED"),
     ],
     "a was told as TASK_RUNNING after TASK_FINISHED": [
         Told(time=8, task="a", state="TASK_RUNNING"),

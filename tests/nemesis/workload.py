@@ -16,7 +16,7 @@ from tepui.model.task_states import TERMINAL_STATES
 from tepui.model.v1.mesos import FrameworkInfo, TaskInfo, TaskState
 from tepui.scheduler import Offers, Scheduler, Settings, Update, framework_info
 from tests.nemesis.cluster import Cluster, Machine
-from tests.nemesis.history import AgentGone, AnyFact, Changed, Launched, Told
+from tests.nemesis.history import AgentGone, AnyFact, Changed, KillAsked, Launched, Told
 
 TASK_CPUS = 0.5
 TASKS_AT_ONCE = 7
@@ -109,6 +109,7 @@ class Framework:
         )
         self._states[update.task_id] = update.state
         if update.state is TaskState.TASK_RUNNING and self._random.random() < KILL_SHARE:
+            self._history.append(KillAsked(time=time.time(), task=update.task_id))
             self.scheduler.kill(update.task_id)
 
     def ask(self) -> None:
