@@ -59,13 +59,8 @@ def _duration(period: Duration | None) -> DurationInfo | None:
     return None if period is None else DurationInfo(nanoseconds=period.seconds * 10**9 + period.nanos)
 
 
-def _known(context: Context, agent_id: str) -> bool:
-    state = context.state
-    return agent_id in state.agents or agent_id in state.recovered_agents or agent_id in state.unreachable_agents
-
-
 def _refused_drain(context: Context, agent_id: str) -> str | None:
-    if not _known(context, agent_id):
+    if not context.state.is_known(agent_id):
         return "Unknown agent"
     agent = context.state.agents.get(agent_id)
     if agent is None:
@@ -86,7 +81,7 @@ def deactivate(context: Context, request: int, principal: str | None, agent_id: 
     service = context.state.service.get(agent_id)
     if not context.authorizer(principal, "deactivate_agents", agent_id):
         context.answer(request, 403, "")
-    elif not _known(context, agent_id):
+    elif not context.state.is_known(agent_id):
         context.answer(request, 400, "Unknown agent")
     elif service is not None:
         context.answer(request, 200)
@@ -101,7 +96,7 @@ def reactivate(context: Context, request: int, principal: str | None, agent_id: 
     service = context.state.service.get(agent_id)
     if not context.authorizer(principal, "reactivate_agents", agent_id):
         context.answer(request, 403, "")
-    elif service is None or not _known(context, agent_id):
+    elif service is None or not context.state.is_known(agent_id):
         context.answer(request, 400, "Agent is not deactivated")
     elif service.drain is not None and service.drain.state is DrainState.DRAINING:
         context.answer(request, 400, "Agent is still in the DRAINING state")
@@ -136,7 +131,7 @@ def _stored(context: Context, service: AgentService, why: str, request: int | No
     agent_id = service.agent_id
     context.changing.discard(agent_id)
     state = context.state
-    if _known(context, agent_id) or agent_id in context.admissions:
+    if context.state.is_known(agent_id) or agent_id in context.admissions:
         if service.deactivated:
             state.service[agent_id] = service
         else:

@@ -29,7 +29,7 @@ def mark(context: Context, request: int, principal: str | None, agent_id: str) -
         context.answer(request, 403, "")
     elif agent_id in state.gone_agents:
         context.answer(request, 200)
-    elif agent_id in state.agents or agent_id in state.recovered_agents or agent_id in state.unreachable_agents:
+    elif state.is_known(agent_id):
         if in_transition(context, agent_id):
             context.answer(request, 503, f"Another change of agent '{agent_id}' is being stored; try again")
         else:

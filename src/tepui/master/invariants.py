@@ -42,8 +42,7 @@ def check(context: Context) -> None:
     for agent_id in (*state.unreachable_agents, *state.gone_agents, *state.recovered_agents):
         assert agent_id not in state.agents, f"agent {agent_id} is both a member and not"
     for agent_id, service in state.service.items():
-        known = agent_id in state.agents or agent_id in state.recovered_agents or agent_id in state.unreachable_agents
-        assert known, f"agent {agent_id} is out of service and nowhere"
+        assert state.is_known(agent_id), f"agent {agent_id} is out of service and nowhere"
         assert service.deactivated, "an entry that says nothing stays"
     for offer_id, asked in state.inverse_offers.items():
         assert state.frameworks[asked.framework_id].inverse_offers[offer_id] is asked, "an inverse offer without owner"

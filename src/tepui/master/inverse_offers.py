@@ -54,10 +54,18 @@ def look_for(context: Context, framework: Framework) -> None:
 
 def forget_filters(context: Context, framework: Framework) -> None:
     """REVIVE: the framework wants to be asked again."""
-    for agent_id in framework.inverse_filters:
-        context.timers.cancel((FILTER, f"{framework.framework_id}/{agent_id}"))
-    framework.inverse_filters.clear()
+    _end_filters(context, framework)
     look_for(context, framework)
+
+
+def _filter_of(framework: Framework, agent_id: str) -> Key:
+    return FILTER, f"{framework.framework_id}/{agent_id}"
+
+
+def _end_filters(context: Context, framework: Framework) -> None:
+    for agent_id in framework.inverse_filters:
+        context.timers.cancel(_filter_of(framework, agent_id))
+    framework.inverse_filters.clear()
 
 
 def filter_due(context: Context, subject: str) -> None:
@@ -84,7 +92,7 @@ def set_unavailability(context: Context, agent: Agent, unavailability: Unavailab
     for framework in context.state.frameworks.values():
         if agent.agent_id in framework.inverse_filters:
             framework.inverse_filters.discard(agent.agent_id)
-            context.timers.cancel((FILTER, f"{framework.framework_id}/{agent.agent_id}"))
+            context.timers.cancel(_filter_of(framework, agent.agent_id))
     look_at(context, agent)
 
 
@@ -182,7 +190,7 @@ def answer(
         context.followers.agent(agent.agent_id)
         framework.inverse_filters.add(agent.agent_id)
         context.timers.set(
-            (FILTER, f"{framework.framework_id}/{agent.agent_id}"),
+            _filter_of(framework, agent.agent_id),
             context.now + max(refuse_seconds, FILTER_SECONDS_MIN),
         )
 
@@ -209,9 +217,7 @@ def forget_framework(context: Context, framework: Framework) -> None:
     """Its scheduler is gone: what it was asked ends without a word, and its filters with it."""
     for offer in list(framework.inverse_offers.values()):
         _remove(context, offer)
-    for agent_id in framework.inverse_filters:
-        context.timers.cancel((FILTER, f"{framework.framework_id}/{agent_id}"))
-    framework.inverse_filters.clear()
+    _end_filters(context, framework)
 
 
 def forget_answers(context: Context, framework: Framework) -> None:

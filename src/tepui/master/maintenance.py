@@ -19,8 +19,16 @@ import msgspec
 
 from tepui.master import agents, inverse_offers, offers
 from tepui.master.context import Context
-from tepui.master.registry import AgentRemoved, MachineSet, MaintenanceScheduled, Registry, RegistryRecord
-from tepui.master.state import Agent, MachineName, State
+from tepui.master.registry import (
+    AgentRemoved,
+    MachineName,
+    MachineSet,
+    MaintenanceScheduled,
+    Registry,
+    RegistryRecord,
+    machine_name,
+)
+from tepui.master.state import Agent, State
 from tepui.model import link as wire
 from tepui.model.v1.maintenance import ClusterStatus, Schedule, Window
 from tepui.model.v1.mesos import MachineID, MachineInfo, Unavailability
@@ -33,15 +41,10 @@ _BUSY = "Another change of the maintenance schedule is being stored; try again"
 _Mode = MachineInfo.Mode
 
 
-def name_of(machine: MachineID) -> MachineName:
-    """What compares equal for ids of the same machine."""
-    return (machine.hostname or "").lower(), machine.ip or ""
-
-
 def recover(context: Context, registry: Registry) -> None:
     """A starting master knows the schedule and the machines."""
     context.state.schedule = registry.schedule
-    context.state.machines.update((name_of(machine.id), machine) for machine in registry.machines.values())
+    context.state.machines.update(registry.machines)
 
 
 def is_down(state: State, machine: MachineName) -> bool:
@@ -80,9 +83,9 @@ def _invalid_machines(machines: Iterable[MachineID], seen: set[MachineName]) -> 
         why = _invalid_machine(machine)
         if why is not None:
             return why
-        if name_of(machine) in seen:
+        if machine_name(machine) in seen:
             return f"Machine '{_text(machine)}' appears more than once in the schedule"
-        seen.add(name_of(machine))
+        seen.add(machine_name(machine))
     return None
 
 
@@ -111,8 +114,8 @@ def _refused_change(state: State, machines: Sequence[MachineID], wanted: Machine
     if why is not None:
         return why
     for machine in machines:
-        info = state.machines.get(name_of(machine))
-        if info is None and not _agents_on(state, [name_of(machine)]):
+        info = state.machines.get(machine_name(machine))
+        if info is None and not _agents_on(state, [machine_name(machine)]):
             return f"Machine '{_text(machine)}' is not part of a maintenance schedule"
         if info is None or info.mode is not wanted:
             return f"Machine '{_text(machine)}' is not in {wanted.value} mode and cannot be brought {how}"
@@ -135,7 +138,7 @@ def update_schedule(context: Context, request: int, principal: str | None, sched
     """UPDATE_MAINTENANCE_SCHEDULE: the schedule takes the place of the one before, answered when it is stored."""
     state = context.state
     planned = {
-        name_of(machine): (machine, window.unavailability)
+        machine_name(machine): (machine, window.unavailability)
         for window in schedule.windows
         for machine in window.machine_ids
     }
@@ -164,7 +167,7 @@ def start(context: Context, request: int, principal: str | None, machines: Seque
     elif why is not None:
         context.answer(request, 400, why)
     elif not _busy(context, request):
-        names = [name_of(machine) for machine in machines]
+        names = [machine_name(machine) for machine in machines]
         changes = [
             MachineInfo(id=known.id, mode=_Mode.DOWN, unavailability=known.unavailability)
             for known in (state.machines[name] for name in names)
@@ -183,7 +186,7 @@ def stop(context: Context, request: int, principal: str | None, machines: Sequen
     elif why is not None:
         context.answer(request, 400, why)
     elif not _busy(context, request):
-        done = {name_of(machine) for machine in machines}
+        done = {machine_name(machine) for machine in machines}
         _store(context, request, [_up(machine) for machine in machines], [], _without(context.state.schedule, done))
 
 
@@ -194,7 +197,7 @@ def _up(machine: MachineID) -> MachineInfo:
 def _without(schedule: Schedule | None, done: set[MachineName]) -> Schedule:
     windows = []
     for window in () if schedule is None else schedule.windows:
-        left = [machine for machine in window.machine_ids if name_of(machine) not in done]
+        left = [machine for machine in window.machine_ids if machine_name(machine) not in done]
         if left:
             windows.append(Window(machine_ids=left, unavailability=window.unavailability))
     return Schedule(windows=windows)
@@ -228,13 +231,13 @@ def _stored(
         state.schedule = schedule
     for machine in changes:
         if machine.mode is _Mode.UP:
-            state.machines.pop(name_of(machine.id), None)
+            state.machines.pop(machine_name(machine.id), None)
         else:
-            state.machines[name_of(machine.id)] = machine
+            state.machines[machine_name(machine.id)] = machine
     for agent in leaving:
         agents.shut_down(context, agent, TAKEN_DOWN)
         agents.removed(context, agent, TAKEN_DOWN)
-    names = {name_of(machine.id) for machine in changes}
+    names = {machine_name(machine.id) for machine in changes}
     for agent in _agents_on(state, names):
         if is_down(state, agent.machine) and not agent.leaving:  # it was admitted meanwhile
             turn_away(context, agent)

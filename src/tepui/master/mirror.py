@@ -14,8 +14,7 @@ from typing import TypeVar
 from tepui.master import extensions, legacy, views
 from tepui.master.config import MasterConfig
 from tepui.master.events import LegacyCall, OperatorCall
-from tepui.master.maintenance import name_of
-from tepui.master.registry import AgentService
+from tepui.master.registry import AgentService, machine_name
 from tepui.master.state import Agent, Executor, Framework, Offer, Operation, State, Task
 from tepui.master.sums import consumed_on
 from tepui.model.mirror import (
@@ -126,7 +125,7 @@ class Mirror:
         state.quota = {config.role: config for config in settings.quota}
         state.weights = dict(settings.weights)
         state.schedule = settings.schedule
-        state.machines = {name_of(machine.id): machine for machine in settings.machines}
+        state.machines = {machine_name(machine.id): machine for machine in settings.machines}
 
     def _apply_framework(self, entry: MirroredFramework) -> None:
         state, name = self.state, entry.framework_id

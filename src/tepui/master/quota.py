@@ -14,10 +14,10 @@ from math import isfinite, isnan
 from tepui.master import offers
 from tepui.master.context import Context
 from tepui.master.records import QuotaUpdated
-from tepui.master.registry import QuotaSet, Registry
+from tepui.master.registry import QuotaSet, Registry, note_quota
 from tepui.master.state import Offer, State
 from tepui.master.sums import quantities_of
-from tepui.model.quantities import Quantities, add_quantities, quantities_text, subtract_quantities
+from tepui.model.quantities import Quantities, add_quantities, quantities_text, reduce_quantities, subtract_quantities
 from tepui.model.resource_validation import ResourceError
 from tepui.model.resources import Resources
 from tepui.model.roles import is_same_or_descendant, validate_role
@@ -148,19 +148,12 @@ def _store(context: Context, request: int, configs: Sequence[QuotaConfig]) -> No
         return
     wanted = context.state.wanted_quota
     for config in configs:
-        _note(wanted, config)
+        note_quota(wanted, config)
     context.store([QuotaSet(config) for config in configs], partial(_stored, context, request, configs))
 
 
-def _note(quota: dict[str, QuotaConfig], config: QuotaConfig) -> None:
-    if config.guarantees or config.limits:
-        quota[config.role] = config
-    else:
-        quota.pop(config.role, None)
-
-
 def _apply(context: Context, config: QuotaConfig) -> None:
-    _note(context.state.quota, config)
+    note_quota(context.state.quota, config)
     context.allocator.set_quota(config.role, guarantees_of(config), limits_of(config))
 
 
@@ -332,7 +325,7 @@ def _make_room(context: Context, config: QuotaConfig) -> None:
     for offer in reversed(own):
         amounts = covered(offer.resources)
         if any(amounts.get(name) and held.get(name, 0) > limit for name, limit in limits.items()):
-            _take(held, amounts)
+            reduce_quantities(held, amounts)
             offers.rescind(context, offer, "quota updated")
     missing = {name: amount - held.get(name, 0) for name, amount in guarantees.items() if amount > held.get(name, 0)}
     for offer in others:
@@ -340,7 +333,7 @@ def _make_room(context: Context, config: QuotaConfig) -> None:
             return
         amounts = covered(offer.resources)
         if any(amounts.get(name) for name in missing):
-            _take(missing, amounts)
+            reduce_quantities(missing, amounts)
             offers.rescind(context, offer, "quota updated")
 
 
@@ -351,13 +344,3 @@ def _split(every: Iterable[Offer], role: str) -> tuple[list[Offer], list[Offer]]
     for offer in every:
         (own if is_same_or_descendant(offer.role, role) else others).append(offer)
     return own, others
-
-
-def _take(amounts: Quantities, less: Mapping[str, int]) -> None:
-    """Take `less` off, as far as there is so much; what reaches 0 goes."""
-    for name in list(amounts):
-        rest = amounts[name] - less.get(name, 0)
-        if rest > 0:
-            amounts[name] = rest
-        else:
-            del amounts[name]

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import msgspec
 
 from tepui.model.v1.maintenance import Schedule
-from tepui.model.v1.mesos import AgentInfo, DrainInfo, MachineInfo
+from tepui.model.v1.mesos import AgentInfo, DrainInfo, MachineID, MachineInfo
 from tepui.model.v1.quota import QuotaConfig
 
 
@@ -89,6 +89,23 @@ RegistryRecord = (
 )
 
 
+MachineName = tuple[str, str]
+"""A machine in maintenance: its hostname in lower case, and its address."""
+
+
+def machine_name(machine: MachineID) -> MachineName:
+    """What compares equal for ids of the same machine."""
+    return (machine.hostname or "").lower(), machine.ip or ""
+
+
+def note_quota(quota: dict[str, QuotaConfig], config: QuotaConfig) -> None:
+    """What is set for a role replaces what was; a quota that says nothing ends."""
+    if config.guarantees or config.limits:
+        quota[config.role] = config
+    else:
+        quota.pop(config.role, None)
+
+
 class Registry:
     """The stored records, folded: what a starting master knows."""
 
@@ -101,8 +118,8 @@ class Registry:
         self.quota: dict[str, QuotaConfig] = {}
         self.weights: dict[str, float] = {}
         self.schedule: Schedule | None = None
-        self.machines: dict[tuple[str, str], MachineInfo] = {}
-        """Those that are not simply up, by hostname in lower case and address."""
+        self.machines: dict[MachineName, MachineInfo] = {}
+        """Those that are not simply up."""
         for record in records:
             self.apply(record)
 
@@ -127,16 +144,13 @@ class Registry:
                 else:
                     self.service.pop(agent_id, None)
             case QuotaSet(config):
-                if config.guarantees or config.limits:
-                    self.quota[config.role] = config
-                else:
-                    self.quota.pop(config.role, None)
+                note_quota(self.quota, config)
             case WeightSet(role, weight):
                 self.weights[role] = weight
             case MaintenanceScheduled(schedule):
                 self.schedule = schedule
             case MachineSet(machine):
-                name = ((machine.id.hostname or "").lower(), machine.id.ip or "")
+                name = machine_name(machine.id)
                 if machine.unavailability is None and machine.mode in (None, MachineInfo.Mode.UP):
                     self.machines.pop(name, None)
                 else:

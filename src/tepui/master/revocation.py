@@ -33,6 +33,7 @@ from tepui.model.quantities import (
     add_quantities,
     contains_quantities,
     quantities_text,
+    reduce_quantities,
     subtract_quantities,
 )
 from tepui.model.resources import Resources
@@ -200,7 +201,7 @@ def _plan(
     plan = _Plan(agent, [], [], (-1, 0, 0))
     taken: dict[Leaf, Quantities] = {}
     for task in _ending(context, agent):
-        _less(missing, task.resources)
+        reduce_quantities(missing, _usable(task.resources))
         add_quantities(taken.setdefault((task.framework_id, task.role), {}), task.resources.quantities())
     for offer in agent.offers.values():
         leaf = (offer.framework_id, offer.role)
@@ -209,7 +210,7 @@ def _plan(
             if view.spares(leaf, taken.get(leaf, {}), less):
                 plan.offers.append(offer)
                 add_quantities(taken.setdefault(leaf, {}), less)
-                _less(missing, offer.resources)
+                reduce_quantities(missing, _usable(offer.resources))
     lacking = dict(missing)
     for task in sorted(_living(agent), key=lambda task: _order(task, ranks)):
         if not missing:
@@ -224,14 +225,14 @@ def _plan(
             continue
         plan.tasks.append(task)
         add_quantities(taken.setdefault(leaf, {}), less)
-        _less(missing, task.resources)
+        reduce_quantities(missing, _usable(task.resources))
     if missing:
         return None
     for task in list(plan.tasks):
         others = dict(lacking)
         for other in plan.tasks:
             if other is not task:
-                _less(others, other.resources)
+                reduce_quantities(others, _usable(other.resources))
         if not others:
             plan.tasks.remove(task)  # the larger ones after it suffice
     worst = max((ranks.get(_top(task.role), 0) for task in plan.tasks), default=-1)
@@ -281,14 +282,6 @@ def _missing(demand: Mapping[str, int], free: Resources) -> Quantities:
 def _helps(missing: Mapping[str, int], resources: Resources) -> bool:
     usable = _usable(resources)
     return any(usable.get(name) for name in missing)
-
-
-def _less(missing: Quantities, resources: Resources) -> None:
-    for name, amount in _usable(resources).items():
-        if name in missing:
-            missing[name] -= amount
-            if missing[name] <= 0:
-                del missing[name]
 
 
 def revoke(context: Context, agent: Agent, task: Task, sentence: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tepui.master.metrics import FrameworkMetrics
-from tepui.master.registry import AgentService
+from tepui.master.registry import AgentService, MachineName
 from tepui.model.link import Kill
 from tepui.model.quantities import Quantities
 from tepui.model.resources import Resources
@@ -220,10 +220,6 @@ class Agent:
         return (self.info.hostname.lower(), self.address)
 
 
-MachineName = tuple[str, str]
-"""A machine in maintenance: its hostname in lower case, and its address."""
-
-
 SHARE_SAMPLES_MAX = 360
 
 
@@ -295,3 +291,7 @@ class State:
     """What each role was delivered and due, oldest first."""
     revocation_cursor: int = 0
     """Where among the agents the next search begins."""
+
+    def is_known(self, agent_id: str) -> bool:
+        """Whether the agent is a member, connected or not, is awaited after a failover, or cannot be reached."""
+        return agent_id in self.agents or agent_id in self.recovered_agents or agent_id in self.unreachable_agents

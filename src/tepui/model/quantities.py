@@ -39,6 +39,15 @@ def subtract_quantities(into: Quantities, less: Mapping[str, int]) -> None:
             raise ValueError(f"{quantities_text(into)} does not contain {quantities_text(less)}")
 
 
+def reduce_quantities(into: Quantities, less: Mapping[str, int]) -> None:
+    """Take `less` off in place, as far as there is so much; a name whose amount reaches 0 goes."""
+    for name, amount in less.items():
+        if into.get(name, 0) > amount:
+            into[name] -= amount
+        else:
+            into.pop(name, None)
+
+
 def quantities_from_scalars(scalars: Mapping[str, Value.Scalar]) -> Quantities:
     """From the map of a quota or an offer filter. Raises ResourceError."""
     result = {}
