@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -69,6 +70,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+TAKEOVER_SECONDS_MAX = 5.0
+"""So long an agent waits for a master that reads the registry, before it is told to come again."""
 TURN_SECONDS_MAX = 0.03
 """Events that are left after this wait for the next turn: thousands of agents that come back at once, each with a
 snapshot, must not keep others from an answer."""
@@ -144,6 +147,7 @@ class MasterServer(Server):
         self._election: Election | None = None
         self._ending: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._ended = False
+        self._led = asyncio.Event()
         hosts = flags.text("whitelist")
         self._whitelist = None if hosts is None else Whitelist(Path(hosts), lambda hosts: post(WhitelistRead(hosts)))
         self._agents = LinkServer(
@@ -244,6 +248,7 @@ class MasterServer(Server):
             self._whitelist.start()
         self._standby.lead_by(config.info)
         self._standby.recovering = False
+        self._led.set()
         self._http.serve(self._routes, self._calls)
         self._turn.start()
         log.info(
@@ -321,6 +326,11 @@ class MasterServer(Server):
 
     async def _cold(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == LINK_PATH:
+            if self._standby.recovering:
+                # An agent that is sent away now would come back after a pause, and each pause is longer.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(TAKEOVER_SECONDS_MAX):
+                        await self._led.wait()
             if self._core is None:
                 return self._standby.cold(request.path)
             return await self._agents.handle(request)

@@ -409,6 +409,8 @@ class LinkServer:
             await socket.prepare(request)
         except web.HTTPBadRequest:
             return text(400, "Expecting a WebSocket upgrade", {hdrs.UPGRADE: "websocket"})
+        except ConnectionError:
+            return text(400, "The agent has left")  # nobody reads it
         name = str(uuid.uuid4())
         link = Link(
             name,
