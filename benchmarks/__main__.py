@@ -1,6 +1,6 @@
 """Measures Tepui and, where it is set up, Apache Mesos in the same run, and prints the table.
 
-usage: python -m benchmarks [--rounds N] [--only tepui|reference] [NAME ...]
+usage: python -m benchmarks [--rounds N] [--only tepui|reference] [--megabytes N] [NAME ...]
 
 Without a NAME all but `million` and `words` are run. What differs from run to run is measured in rounds that
 alternate between the clusters; medians are shown.
@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.conformance.client import get_json
@@ -38,6 +39,7 @@ BATCH_COMMANDS = 10_000
 TEXT_MEGABYTES = 1024
 TEXT_AGENT = "cpus:1;mem:1024;disk:100000;ports:[31000-31100]"
 TEXT_AGENTS = 3
+INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass
@@ -265,17 +267,17 @@ def batch(table: Table, kind: str) -> None:
         table.row(f"tepui batch, {BATCH_COMMANDS:,} x true, 1 agent", "commands/s", "350").add(kind, rate)
 
 
-def words(table: Table, kind: str) -> None:
-    """A gigabyte of text, three agents with room for one task each; xargs with as many processes, and with two."""
+def words(table: Table, kind: str, megabytes: int = TEXT_MEGABYTES) -> None:
+    """Much text, three agents with room for one task each; xargs with as many processes, and with two."""
     if kind == REFERENCE:
         return
     with tempfile.TemporaryDirectory(prefix="tepui-benchmark-") as name, running(kind, 0) as cluster:
         for _ in range(TEXT_AGENTS):
             cluster.add_agent(TEXT_AGENT)
         work = Path(name)
-        word_count.prepare(work, TEXT_MEGABYTES)
+        size = f"{word_count.prepare(work, megabytes) >> 20:,} MB"
         for pipeline in word_count.PIPELINES:
-            label = f"word count of 1 GB, {pipeline.name}"
+            label = f"word count of {size}, {pipeline.name}"
             two = word_count.by_shell(pipeline, work, 2)
             three = word_count.by_shell(pipeline, work, TEXT_AGENTS)
             ours = word_count.by_tepui(pipeline, work, cluster.master_address, TEXT_AGENTS)
@@ -298,6 +300,13 @@ def failover(table: Table, kind: str) -> None:
     table.row("slowest /health meanwhile", "ms", "100").add(kind, *(value * 1e3 for value in measured.health))
 
 
+def interrupt(number: int, _: object) -> None:
+    """End as after an error, so that clusters are stopped; another signal meanwhile must not leave them running."""
+    for each in INTERRUPTIONS:
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 Benchmark = Callable[[Table, str], None]
 REPEATED: dict[str, Benchmark] = {
     "small": small,
@@ -317,19 +326,22 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(every))
     parser.add_argument("--rounds", type=int, default=3, help="of what is repeated")
     parser.add_argument("--only", choices=(OURS, REFERENCE), help="measure one cluster alone")
+    parser.add_argument("--megabytes", type=int, default=TEXT_MEGABYTES, help="of text for `words`, about")
     arguments = parser.parse_args()
+    every["words"] = partial(words, megabytes=arguments.megabytes)
     unknown = set(arguments.names) - set(every)
     if unknown:
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(every)}")
     measured = [kind for kind in kinds() if arguments.only in (None, kind)]
     if REFERENCE not in measured:
         print("Apache Mesos is not measured: it is not set up here, or not asked for.")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the clusters are stopped, too
+    for number in INTERRUPTIONS:
+        signal.signal(number, interrupt)
     table = Table()
     for name in arguments.names or [*REPEATED, *ONCE]:
-        for number in range(arguments.rounds if name in REPEATED else 1):
+        for turn in range(arguments.rounds if name in REPEATED else 1):
             for kind in measured:
-                print(f"{name}: {NAMES[kind]}, round {number + 1}", file=sys.stderr, flush=True)
+                print(f"{name}: {NAMES[kind]}, round {turn + 1}", file=sys.stderr, flush=True)
                 every[name](table, kind)
     table.show()
     return 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -86,12 +87,13 @@ def write_text(directory: Path, megabytes: int) -> int:
     return written
 
 
-def prepare(work: Path, megabytes: int) -> None:
-    """Input and programs."""
+def prepare(work: Path, megabytes: int) -> int:
+    """Input and programs. Returns the input's bytes."""
     (work / "in").mkdir()
-    write_text(work / "in", megabytes)
+    written = write_text(work / "in", megabytes)
     (work / "words.py").write_text(WORDS)
     (work / "sum.py").write_text(SUM)
+    return written
 
 
 def by_shell(pipeline: Pipeline, work: Path, processes: int) -> float:
@@ -104,8 +106,16 @@ def by_shell(pipeline: Pipeline, work: Path, processes: int) -> float:
         f"ls {work}/in | xargs -P{processes} -I@ sh {work}/one @ && sort -m {work}/sorted/* | {reducer} > {work}/shell"
     )
     begin = time.perf_counter()
-    subprocess.run(["/bin/sh", "-c", whole], check=True, env={**os.environ, "LC_ALL": "C"})
+    environment = {**os.environ, "LC_ALL": "C"}
+    with subprocess.Popen(["/bin/sh", "-c", whole], env=environment, process_group=0) as shell:
+        try:
+            code = shell.wait()
+        except BaseException:
+            os.killpg(shell.pid, signal.SIGKILL)  # xargs and what it runs, too
+            raise
     seconds = time.perf_counter() - begin
+    if code:
+        raise AssertionError(f"the shell's pipeline ended with status {code}")
     subprocess.run(["rm", "-r", str(work / "sorted")], check=True)
     return seconds
 
