@@ -100,9 +100,10 @@ class Volumes:
             except VolumeError as error:
                 log.warning("%s; the next start tries again", error)
                 continue
-            if self._loop.is_closed():
+            try:
+                self._loop.call_soon_threadsafe(self._post, VolumeErased(trash))
+            except RuntimeError:  # the loop is closed: this agent has ended, and the next one goes on
                 return
-            self._loop.call_soon_threadsafe(self._post, VolumeErased(trash))
 
     def link(self, sandbox: Path, links: tuple[VolumeLink, ...], user: str | None) -> None:
         """Make volumes visible in a sandbox. Raises VolumeError."""
