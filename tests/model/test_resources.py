@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 import pickle
 from itertools import pairwise
 
@@ -15,6 +16,7 @@ from tepui.model.resource_kind import Kind
 from tepui.model.resources import Reservation, ReservationForm, ResourceError, Resources
 from tepui.model.v1.mesos import Label, Labels, Resource, Value
 from tepui.model.values import as_float, merge_ranges, ranges_contain, subtract_ranges, thousandths
+from tepui.wire.text import parse_resources
 
 from .strategies import (
     DYNAMIC,
@@ -375,3 +377,12 @@ def test_equal_kinds_are_one_object_also_after_a_copy() -> None:
 def test_an_invalid_list_is_refused_with_a_sentence() -> None:
     with pytest.raises(ResourceError, match=r"^Resource 'cpus:-1' is invalid: Invalid scalar resource: value < 0$"):
         _of(scalar("mem", 1), scalar("cpus", -1))
+
+
+def test_shared_messages_are_equal_to_new_ones_and_one_object_for_equal_entries() -> None:
+    text = "cpus:2;mem(eng):64;ports:[1-4,8-9];disk:5"
+    for form in (ReservationForm.STACK, ReservationForm.SINGLE, ReservationForm.BOTH, ReservationForm.STACK):
+        one, other = (Resources.of(parse_resources(text)).allocated("test") for _ in range(2))
+        assert one.shared_messages(form) == one.messages(form)
+        assert all(map(operator.is_, one.shared_messages(form), other.shared_messages(form)))
+        assert one.messages(form)[0] is not one.messages(form)[0]

@@ -70,7 +70,7 @@ def message_of(offer: Offer, framework: Framework, agent: Agent) -> mesos.Offer:
         hostname=info.hostname,
         url=url_of(agent),
         domain=info.domain,
-        resources=resources.messages(form),
+        resources=resources.shared_messages(form),
         attributes=info.attributes,
         executor_ids=[ExecutorID(value=executor_id) for executor_id in executors] if executors else [],
         unavailability=agent.unavailability,

@@ -30,6 +30,8 @@ _Source = Resource.DiskInfo.Source
 
 ALLOCATIONS_REMEMBERED = 256
 """A kind remembers its allocated forms for at most so many roles."""
+MESSAGES_REMEMBERED = 64
+"""A kind remembers what its messages look like for at most so many amounts and forms."""
 
 
 class ReservationForm(Enum):
@@ -60,6 +62,7 @@ class Kind:
     __slots__ = (
         "__weakref__",
         "_allocated",
+        "_messages",
         "_text",
         "allocated_to",
         "counted",
@@ -169,6 +172,7 @@ class Kind:
         return _unpickle, (*parts, self.revocable, self.shared, self.provider_id, self.size)
 
     _allocated: dict[str, Kind]
+    _messages: dict[tuple[Any, ReservationForm], list[Resource]]
     _text: str | None
 
 
@@ -209,6 +213,7 @@ def kind_of(
         bare = msgspec.msgpack.encode(Resource.DiskInfo(persistence=disk.persistence, source=disk.source))
         kind.loose = (name, value_type, allocated_to, reservations, bare, revocable, shared, provider_id, size)
     kind._allocated = {}
+    kind._messages = {}
     kind._text = None
     if allocated_to is None:
         kind.unallocated = kind
@@ -308,6 +313,18 @@ def to_messages(kind: Kind, amount: Any, form: ReservationForm) -> list[Resource
     """The entry as v1 messages: one, or one per copy of a counted entry."""
     copies = amount if kind.counted else 1
     return [_to_message(kind, amount, form) for _ in range(copies)]
+
+
+def shared_messages(kind: Kind, amount: Any, form: ReservationForm) -> list[Resource]:
+    """The same for those who change nothing of them: equal entries of one kind are the same objects as a rule."""
+    if kind.counted:
+        return to_messages(kind, amount, form)
+    found = kind._messages.get((amount, form))
+    if found is None:
+        if len(kind._messages) >= MESSAGES_REMEMBERED:
+            kind._messages.clear()
+        found = kind._messages[amount, form] = to_messages(kind, amount, form)
+    return found
 
 
 def _to_message(kind: Kind, amount: Any, form: ReservationForm) -> Resource:

@@ -27,6 +27,7 @@ from tepui.model.resource_kind import (
     ReservationForm,
     amount_text,
     parse_message,
+    shared_messages,
     to_messages,
 )
 from tepui.model.resource_validation import ResourceError, validate_resources
@@ -116,6 +117,14 @@ class Resources:
         result: list[Resource] = []
         for kind, amount in self._amounts.items():
             result += to_messages(kind, amount, form)
+        return result
+
+    def shared_messages(self, form: ReservationForm) -> list[Resource]:
+        """The same for those who change nothing of the messages, which are found rather than made for amounts that
+        occur again and again."""
+        result: list[Resource] = []
+        for kind, amount in self._amounts.items():
+            result += shared_messages(kind, amount, form)
         return result
 
     def __str__(self) -> str:
