@@ -380,7 +380,7 @@ class Engine(Books):
         return dict(self._tree.total)
 
     def allocated_quantities(self) -> Quantities:
-        return dict(self._tree.root.allocated)
+        return self._tree.allocated()
 
     def filters_active(self) -> dict[str, int]:
         return {

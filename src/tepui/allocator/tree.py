@@ -77,6 +77,7 @@ class Entry:
         self.weight = weight
         self.priority = priority
         self.allocated: Quantities = {}
+        """What is given to it and to all below it; the root keeps no such sum."""
         self.allocations = 0
         """How many times something was given to it."""
         self.key: Key | None = None
@@ -259,24 +260,31 @@ class RoleTree:
         """It holds so much more; `given` when that is an allocation, and not what it was found to use."""
         stale = self._stale
         more = quantities.items()
-        entry: Entry | None = leaf
-        while entry is not None:
+        entry: Entry = leaf
+        while (above := entry.above) is not None:
             allocated = entry.allocated
             for name, amount in more:
                 allocated[name] = allocated.get(name, 0) + amount
             if given:
                 entry.allocations += 1
             stale[entry] = None
-            entry = entry.above
+            entry = above
 
     def discharge(self, leaf: Leaf, quantities: Mapping[str, int]) -> None:
         """It holds so much less."""
         stale = self._stale
-        entry: Entry | None = leaf
-        while entry is not None:
-            subtract_quantities(entry.allocated, quantities)
+        less = quantities.items()
+        entry: Entry = leaf
+        while (above := entry.above) is not None:
+            allocated = entry.allocated
+            for name, amount in less:
+                rest = allocated.get(name, 0) - amount
+                if rest > 0:
+                    allocated[name] = rest
+                else:
+                    subtract_quantities(allocated, {name: amount})
             stale[entry] = None
-            entry = entry.above
+            entry = above
 
     def resize(self, more: Mapping[str, int], less: Mapping[str, int]) -> None:
         """The cluster grew and shrank: everybody's share is another."""
@@ -284,6 +292,13 @@ class RoleTree:
             add_quantities(self.total, more)
             subtract_quantities(self.total, less)
             self._all_stale = True
+
+    def allocated(self) -> Quantities:
+        """What all hold together."""
+        result: Quantities = {}
+        for child in self.root.children.values():
+            add_quantities(result, child.allocated)
+        return result
 
     # The order.
 
@@ -367,10 +382,6 @@ class RoleTree:
                 if len(order.entries) > 1 and not order.policy.drawn:
                     assert all(entry.key == self._key(entry) for entry in order.entries)
         self.root.order.check()
-        everybody: Quantities = {}
-        for child in self.root.children.values():
-            add_quantities(everybody, child.allocated)
-        assert everybody == self.root.allocated
 
 
 def _runs(node: Node, only_unmet: bool = False) -> Iterator[Iterable[Leaf]]:
