@@ -141,6 +141,7 @@ def test_logs_go_where_the_task_wrote_them(busy: Busy) -> None:
     ("arguments", "code", "sentence"),
     [
         (["agent", "show", "S7"], 3, r"There is no agent 'S7'. Did you mean 'S[01]' or 'S[01]'\?"),
+        (["agent", "show", ""], 3, "No agent is named: its id is empty."),
         (["task", "story", "alpa-1"], 3, r"There is no task 'alpa-1'. Did you mean 'alpha-1' or 'alpha-2'\?"),
         (["task", "story", "alpha"], 3, r"'alpha' may mean 2 tasks: alpha-[12], alpha-[12]. Write more of the id."),
         (["task", "logs", "twin"], 3, r"2 frameworks have a task 'twin'; say --framework: .*\(idle\), .*\(reports\)."),

@@ -9,8 +9,8 @@ import pytest
 
 from tests.cli.commands import ROLE, Commands, launch, subscribe
 from tests.cli.conftest import WRITING
-from tests.conformance.cluster import OURS, Cluster
 from tests.conformance.scenario import Framework
+from tests.scheduler.real import running_cluster
 
 
 @dataclass
@@ -23,18 +23,12 @@ class Shared:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
-    cluster = Cluster(OURS, tmp_path_factory.mktemp("cli"), master_flags=["--weights=start=3"])
-    framework = None
-    try:
-        cluster.start(agents=1)
+    with running_cluster(tmp_path_factory.mktemp("cli"), master_flags=["--weights=start=3"]) as cluster:
         framework = subscribe(cluster, "reports")
-        launch(framework, cluster.agent_id(cluster.agents[0]), "writer", WRITING, only="run")
-        assert framework.wait_states(("only", "TASK_RUNNING"))
-        yield Shared(Commands(cluster), framework)
-    finally:
-        if framework is not None:
-            framework.stream.close()
-        cluster.stop()
+        with framework.stream:
+            launch(framework, cluster.agent_id(cluster.agents[0]), "writer", WRITING, only="run")
+            assert framework.wait_states(("only", "TASK_RUNNING"))
+            yield Shared(Commands(cluster), framework)
 
 
 def test_weights_are_listed_and_set(shared: Shared) -> None:
@@ -94,6 +88,11 @@ def test_resources_are_reserved_made_a_volume_and_given_back(shared: Shared) -> 
     assert (entry["id"], entry["size"], entry["in_use"], entry["shared"]) == ("logs", 256.0, False, False)
     (entry,) = commands.json("reservation", "list")
     assert (entry["volumes"], entry["resources"]) == (1, {"mem": 128.0, "disk": 1024.0})
+    done = commands.run("volume", "destroy", "S0", "logs", "--role=eng")
+    assert (done.returncode, done.stderr) == (
+        3,
+        "tepui: Role 'eng' has no volume 'logs' there; it is the volume of ops.\n",
+    )
     done = commands.run("reservation", "remove", "S0", "ops", "disk:1G")
     assert (done.returncode, done.stderr) == (
         3,

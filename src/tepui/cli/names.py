@@ -32,6 +32,8 @@ def short_names(identifiers: Iterable[str]) -> dict[str, str]:
 
 def resolve(kind: str, wanted: str, identifiers: Iterable[str]) -> str:
     """The one id that `wanted` means. Raises NotFoundError when it means none or several."""
+    if not wanted:  # every id begins with it; a variable that was not set must not name an agent to be given up
+        raise NotFoundError(f"No {kind} is named: its id is empty.")
     known = list(dict.fromkeys(identifiers))
     for meant in (
         [one for one in known if one == wanted],

@@ -119,7 +119,9 @@ def fields(pairs: Sequence[tuple[str, str]]) -> str:
 
 
 def number(value: float) -> str:
-    """A number without needless zeros: `4`, `0.5`, `2.125`."""
+    """A number without needless zeros: `4`, `0.5`, `2.125`; `1e+30` when it has more digits than anybody reads."""
+    if abs(value) >= 1e16:
+        return f"{value:g}"
     return f"{value:.3f}".rstrip("0").rstrip(".")
 
 

@@ -78,6 +78,9 @@ def volume_destroy(client: Client, agent_id: str, volume_id: str, role: str | No
     known = [entry for entry in reserved_on([agent]) if entry.volume_id is not None]
     found = [entry for entry in known if entry.volume_id == volume_id and role in (None, entry.role)]
     if not found:
+        others = " and ".join(entry.role for entry in known if entry.volume_id == volume_id)
+        if others:
+            raise NotFoundError(f"Role '{role}' has no volume '{volume_id}' there; it is the volume of {others}.")
         raise NotFoundError(missing("volume", volume_id, [str(entry.volume_id) for entry in known]))
     if len(found) > 1:
         roles = " and ".join(entry.role for entry in found)
