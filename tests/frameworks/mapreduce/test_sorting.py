@@ -117,6 +117,18 @@ def test_a_file_that_is_cut_anywhere_is_read_once(data: bytes, cuts: list[int]) 
     assert all(part.endswith(b"\n") for part in parts if part)
 
 
+@given(LINES, st.integers(1, 40))
+def test_keyed_lines_get_the_tab_that_they_lack_and_no_other(lines: list[bytes], block_bytes: int) -> None:
+    """In blocks in which no line has one; the others' are the sorter's business."""
+    text = b"".join(line + b"\n" for line in lines)
+    found = [line for some in lines_of(io.BytesIO(text).read, block_bytes, are_keyed=True) for line in some]
+    assert len(found) == len(lines)
+    for line, new in zip(lines, found, strict=True):
+        assert new == line or (b"\t" not in line and new == line + b"\t")
+    if b"\t" not in text:
+        assert found == [line + b"\t" for line in lines]
+
+
 def test_a_line_without_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sorting, "LINE_BYTES_MAX", 1000)
     with pytest.raises(LineTooLongError, match="are newlines missing"):
