@@ -11,18 +11,15 @@ import pytest
 
 from tests.cli.commands import ROLE, Commands, environment, launch, subscribe
 from tests.cli.conftest import WRITING
-from tests.conformance.cluster import OURS, Cluster, wait_until
+from tests.conformance.cluster import Cluster, wait_until
 from tests.conformance.scenario import Framework, scalars, task_info
+from tests.scheduler.real import running_cluster
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    cluster = Cluster(OURS, tmp_path_factory.mktemp("cli"))
-    try:
-        cluster.start(agents=1)
+    with running_cluster(tmp_path_factory.mktemp("cli")) as cluster:
         yield cluster
-    finally:
-        cluster.stop()
 
 
 @pytest.fixture

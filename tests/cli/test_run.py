@@ -15,18 +15,15 @@ from tepui.cli.running import CODE_LOST, LINE_BYTES_MAX, Prefixed, exit_code
 from tepui.model.v1.mesos import TaskID, TaskState, TaskStatus
 from tepui.model.wait_status import describe_wait_status
 from tests.cli.commands import DEADLINE_SECONDS, Commands, environment, tepui
-from tests.conformance.cluster import OURS, Cluster, wait_until
+from tests.conformance.cluster import wait_until
+from tests.scheduler.real import running_cluster
 
 
 @pytest.fixture(scope="module")
 def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
     """One agent of 4 cpus."""
-    cluster = Cluster(OURS, tmp_path_factory.mktemp("run"))
-    try:
-        cluster.start(agents=1)
+    with running_cluster(tmp_path_factory.mktemp("run")) as cluster:
         yield Commands(cluster)
-    finally:
-        cluster.stop()
 
 
 def run(commands: Commands, *arguments: str) -> tuple[int, str, str]:

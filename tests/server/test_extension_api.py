@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conformance.client import Address, call, get_json, make_request
-from tests.conformance.cluster import OURS, Cluster
+from tests.conformance.cluster import Cluster
+from tests.scheduler.real import running_cluster
 
 KILL = "/api/tepui/v1/kill"
 JSON = [("Content-Type", "application/json")]
@@ -17,12 +18,8 @@ NAMES = json.dumps({"framework_id": "f", "task_id": "t"}).encode()
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    cluster = Cluster(OURS, tmp_path_factory.mktemp("extensions"))
-    try:
-        cluster.start(agents=1)
+    with running_cluster(tmp_path_factory.mktemp("extensions")) as cluster:
         yield cluster
-    finally:
-        cluster.stop()
 
 
 @pytest.fixture(params=["master", "agent"])

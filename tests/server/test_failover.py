@@ -16,7 +16,8 @@ from tepui.scheduler.events import Event
 from tepui.transport.leader import find_leader
 from tepui.transport.zookeeper_url import parse_zookeeper_url
 from tests.conformance.client import get_json
-from tests.conformance.cluster import OURS, Cluster, wait_until
+from tests.conformance.cluster import wait_until
+from tests.scheduler.real import running_cluster
 from tests.server.masters import Masters, Member, metrics, running_masters
 from tests.zookeeper import GROUP, ZooKeeperServer
 
@@ -182,9 +183,7 @@ def test_with_credentials_strangers_read_who_leads_and_cannot_stand(zookeeper: Z
 
 
 def test_a_master_that_starts_again_knows_its_agents_from_the_file(tmp_path: Path) -> None:
-    cluster = Cluster(OURS, tmp_path / "cluster")
-    try:
-        cluster.start(agents=1)
+    with running_cluster(tmp_path / "cluster") as cluster:
         (agent,) = cluster.agents
         agent_id = cluster.agent_id(agent)
         assert get_json(cluster.master_address, "/metrics/snapshot")["registrar/state_store_ms"] > 0
@@ -200,5 +199,3 @@ def test_a_master_that_starts_again_knows_its_agents_from_the_file(tmp_path: Pat
         assert found["registrar/registry_size_bytes"] > 100
         assert found["registrar/state_fetch_ms"] > 0
         assert "Traceback" not in cluster.master.log_path.read_text()
-    finally:
-        cluster.stop()

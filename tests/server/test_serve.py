@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.cluster import OURS, Cluster, free_port, wait_until
+from tests.conformance.cluster import free_port, wait_until
+from tests.scheduler.real import running_cluster
 
 HOST = "127.0.0.1"
 DEADLINE_SECONDS = 30
@@ -117,9 +118,7 @@ def test_a_master_and_an_agent_begin_and_end_by_sigterm(tmp_path: Path) -> None:
 
 
 def test_sigusr1_takes_an_agent_out_of_the_cluster_and_makes_the_next_one_another(tmp_path: Path) -> None:
-    cluster = Cluster(OURS, tmp_path / "cluster")
-    try:
-        cluster.start(agents=1)
+    with running_cluster(tmp_path / "cluster") as cluster:
         (agent,) = cluster.agents
         before = cluster.agent_id(agent)
         agent.server.signal(signal.SIGUSR1)
@@ -133,5 +132,3 @@ def test_sigusr1_takes_an_agent_out_of_the_cluster_and_makes_the_next_one_anothe
         agent.server.stop()
         cluster.start_agent(agent)
         assert cluster.agent_id(agent) == before
-    finally:
-        cluster.stop()
