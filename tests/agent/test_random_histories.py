@@ -375,7 +375,7 @@ class Agent(RuleBasedStateMachine):
 
 
 TestRandomHistories = Agent.TestCase
-TestRandomHistories.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestRandomHistories.settings = settings(max_examples=75, stateful_step_count=60, deadline=None)
 
 
 @pytest.mark.slow

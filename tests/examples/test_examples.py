@@ -80,6 +80,6 @@ def test_the_tutorial(cluster: Cluster, tmp_path: Path) -> None:
 
 
 def test_every_example_is_tested() -> None:
-    """Those in the folder `versions` have a test module of their own."""
+    """`versions` has a test module of its own, `policy` is tested with the allocators."""
     names = {path.name for path in EXAMPLES.iterdir() if path.name != "__pycache__"}
-    assert names == {"commands.py", "primes.py", "versions"}
+    assert names == {"commands.py", "ledger.py", "policy", "primes.py", "versions"}
