@@ -61,16 +61,14 @@ def test_an_agent_is_drained_and_put_in_service_again(cluster: Cluster, framewor
     assert is_drained(cluster)
 
 
-def test_an_agent_that_is_gone_ends_itself(cluster: Cluster) -> None:
+def test_an_agent_is_gone_and_its_machine_is_taken_down_and_brought_up(cluster: Cluster, framework: Framework) -> None:
     commands = Commands(cluster)
     first = cluster.agent_id(cluster.agents[0])
     assert commands.text("agent", "gone", "S0") == f"Marked agent {first} gone.\n"
     assert cluster.agents[0].server.wait() == 1
     assert states(commands)[first] == "gone"
 
-
-def test_machines_are_scheduled_taken_down_and_brought_up(cluster: Cluster, framework: Framework) -> None:
-    commands = Commands(cluster)
+    # Both agents are on one machine, which is taken down with the one that is left.
     second = cluster.agent_id(cluster.agents[1])
     assert framework.wait(lambda: bool(framework.offers(second)))
     told = commands.text("maintenance", "schedule", "S1", "spare@10.9.9.9", "--start=2hrs", "--duration=90mins")
