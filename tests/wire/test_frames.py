@@ -91,7 +91,7 @@ def test_a_frame_that_is_too_long() -> None:
 
 def test_a_message_is_an_array_that_begins_with_its_name() -> None:
     batch = MasterBatch(sequence=3, acknowledged=2, messages=[link.Kill(framework_id="f", task_id="t")])
-    assert msgspec.msgpack.decode(encode_batch(batch)) == [3, 2, [["Kill", "f", "t", None]]]
+    assert msgspec.msgpack.decode(encode_batch(batch)) == [3, 2, [["Kill", "f", "t", None, ""]]]
 
 
 def test_a_newer_version_s_longer_message_is_read() -> None:
