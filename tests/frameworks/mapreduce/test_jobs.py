@@ -436,10 +436,14 @@ def test_the_command(cluster: Cluster, tmp_path: Path, programs: dict[str, Any])
     assert read_output(tmp_path / "out") == {word: b"%d" % count for word, count in counts.items()}
     manifest = tmp_path / "manifest"
     manifest.write_text(json.dumps({"path": f"{tmp_path}/none", "length": 5}))
+    (tmp_path / "short").write_text("one\n")
+    beyond = tmp_path / "beyond"
+    beyond.write_text(json.dumps({"path": f"{tmp_path}/short", "length": 5}))
     for arguments, code, sentence in (
         (["-input", f"{tmp_path}/in"], 1, f"The output {tmp_path}/out exists already; remove it or name another."),
         (["-input", f"{tmp_path}/none"], 1, f"The input {tmp_path}/none does not exist."),
         ([f"--manifest={manifest}", f"-output={tmp_path}/o2", "-Dmapreduce.map.maxattempts=1"], 1, "No such file"),
+        ([f"--manifest={beyond}", f"-output={tmp_path}/o2", "-mapper=cat"], 1, "short ends before byte 5, up to"),
         (["-input=x", "-Dmapreduce.job.reducers=3"], 2, "Did you mean 'mapreduce.job.reduces'?"),
         (
             ["-input=x", "-Dmapreduce.partition.keycomparator.options=-k1n"],

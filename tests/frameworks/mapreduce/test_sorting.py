@@ -21,6 +21,7 @@ from tepui.frameworks.mapreduce.map_task import read_range
 from tepui.frameworks.mapreduce.runs import BadRunError, Batch, expanded, read_batches, write_batches
 from tepui.frameworks.mapreduce.sorting import LineTooLongError, Sorter, lines_of, merge
 from tepui.frameworks.mapreduce.splits import InputError, Range, make_splits, read_manifest
+from tepui.frameworks.mapreduce.task import TaskError
 
 LINES = st.lists(st.binary(max_size=12).map(lambda line: line.replace(b"\n", b"\t")), max_size=60)
 
@@ -115,6 +116,16 @@ def test_a_file_that_is_cut_anywhere_is_read_once(data: bytes, cuts: list[int]) 
         parts = [b"".join(read_range(str(path), begin, end - begin)) for begin, end in pairwise(places)]
     assert b"".join(parts) == (data if data.endswith(b"\n") or not data else data + b"\n")
     assert all(part.endswith(b"\n") for part in parts if part)
+
+
+@given(st.lists(st.sampled_from([b"\n", b"a"]), max_size=20).map(b"".join), st.integers(0, 30), st.integers(1, 30))
+def test_a_part_that_ends_behind_the_end_of_its_file_is_an_error(data: bytes, offset: int, beyond: int) -> None:
+    length = max(0, len(data) - offset) + beyond
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "text"
+        path.write_bytes(data)
+        with pytest.raises(TaskError, match=f"ends before byte {offset + length},"):
+            list(read_range(str(path), offset, length))
 
 
 @given(LINES, st.integers(1, 40))

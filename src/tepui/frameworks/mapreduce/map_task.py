@@ -20,6 +20,7 @@ def read_range(path: str, offset: int, length: int | None) -> Iterator[bytes]:
     """The lines that begin in a part of a file, whole, also the last one's newline when the file lacks it.
 
     A line belongs to the part in which it begins; so every line of a file that is cut anywhere is read once.
+    Raises TaskError when the file ends before the part does: it was cut short, or the manifest is not about this file.
     """
     position = max(0, offset - 1)
     end = None if length is None else offset + length
@@ -32,6 +33,8 @@ def read_range(path: str, offset: int, length: int | None) -> Iterator[bytes]:
         while end is None or position < end:
             data = file.read(READ_BYTES if end is None else min(READ_BYTES, end - position))
             if not data:
+                if end is not None:
+                    raise TaskError(f"The input {path} ends before byte {end:,}, up to which it was to be read.")
                 break
             position += len(data)
             last = data[-1:]
