@@ -59,6 +59,7 @@ class Journal:
         self.framework_id: str | None = None
         """The id of a framework whose tasks may run."""
         self._encoder = msgspec.json.Encoder()
+        self._first_line = self._encoder.encode(Opened(VERSION)) + b"\n"
         self._is_dirty = False
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
@@ -71,17 +72,19 @@ class Journal:
             raise JournalError(f"Another batch is at work with {path}; wait for it, or give --state=OTHER.") from None
 
     def load(self, graph: Graph) -> Batch:
-        """The batch as its last life left it."""
+        """The batch as its last life left it. Raises JournalError, and changes nothing, when the file holds something
+        else. A last line that is not whole was being written when that life ended; it is dropped."""
         batch = Batch(graph)
         decoder = msgspec.json.Decoder(Line)
         whole = 0
         with self.path.open("rb") as file:
             for number, data in enumerate(iter(lambda: file.readline(LINE_BYTES_MAX), b""), 1):
-                if not data.endswith(b"\n") and len(data) < LINE_BYTES_MAX:
+                is_torn = not data.endswith(b"\n") and len(data) < LINE_BYTES_MAX
+                if is_torn and (number > 1 or self._first_line.startswith(data)):
                     break  # the end of a life in the middle of a line
                 try:
                     line = decoder.decode(data)
-                    if number == 1 and line != Opened(VERSION):
+                    if number == 1 and data != self._first_line:
                         raise ValueError(f"it does not begin as version {VERSION} does")
                     batch = self._take(batch, line)
                 except (msgspec.DecodeError, ValueError, KeyError) as error:
