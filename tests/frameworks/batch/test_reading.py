@@ -77,6 +77,23 @@ def test_a_file_is_known_by_its_name(name: str, form: str) -> None:
             "\n".join(f'{{"name": "{a}", "command": "x", "after": ["{b}"]}}' for a, b in ("dc", "ab", "bc", "ca")),
             "work:2: Commands wait for each other in a circle: a after b after c after a.",
         ),
+        (
+            "jsonl",
+            '{"command": "a"}\n{"command": "a", "env": {"A=B": "1"}}',
+            "work:2: In the field 'env': 'A=B' is no name of a variable: it is empty, or holds '=' or a zero byte.",
+        ),
+        ("jsonl", '{"command": "a", "env": {"": "1"}}', "work:1: In the field 'env': '' is no name of a variable"),
+        ("jsonl", '{"command": "a", "env": {"A\\u0000": ""}}', r"work:1: In the field 'env': 'A\x00' is no name"),
+        (
+            "jsonl",
+            '{"command": "a", "env": {"A": "1\\u0000"}}',
+            "work:1: In the field 'env': The value of the variable 'A' holds a zero byte.",
+        ),
+        (
+            "toml",
+            '[defaults]\nenv = {"A=" = "1"}\n[[command]]\ncommand="a"',
+            "work: In [defaults]: 'A=' is no name of a variable",
+        ),
         ("toml", "[[command]\n", "work: This is not TOML: "),
         ("toml", "[commands]\n", "work: 'commands' is not known; there are [defaults] and [[command]]."),
         ("toml", "[defaults]\ncpu = 1\n", "work: In [defaults]: Object contains unknown field `cpu`."),

@@ -20,6 +20,8 @@ FORMS = ("lines", "jsonl", "toml")
 COMMANDS_MAX = 1_000_000
 RETRIES_MAX = 1_000
 NAME_CHARACTERS_MAX = 200
+NAME_SHOWN_CHARACTERS_MAX = 40
+"""So much of a wrong name stands in a sentence."""
 
 _NAME = re.compile(rf"(?!\.)[A-Za-z0-9._:=@%+,-]{{1,{NAME_CHARACTERS_MAX}}}")
 _TABLE = re.compile(r"^\s*\[\[\s*command\s*\]\]", re.MULTILINE)
@@ -118,6 +120,7 @@ def _toml(text: str, file_name: str, defaults: Defaults) -> _Read:
         defaults = msgspec.structs.replace(defaults, **used)
     except msgspec.ValidationError as error:
         raise BatchFileError(f"{file_name}: In [defaults]: {error}.") from None
+    _check_environment(defaults.env, f"{file_name}: In [defaults]")
     lines = [text.count("\n", 0, match.end()) + 1 for match in _TABLE.finditer(text)]
     known = len(lines) == len(tables)  # else the head of a table stands in some text, too
     for number, table in enumerate(tables):
@@ -140,8 +143,8 @@ def _command(name: str, place: str, fields: Fields, defaults: Defaults) -> Comma
     name = fields.name or name
     if not _NAME.fullmatch(name):
         raise BatchFileError(
-            f"{place}: The name '{name[:40]}' does not do: letters, digits and ._:=@%+,- are allowed, "
-            f"{NAME_CHARACTERS_MAX} at most, no dot first."
+            f"{place}: The name '{name[:NAME_SHOWN_CHARACTERS_MAX]}' does not do: letters, digits and ._:=@%+,- are "
+            f"allowed, {NAME_CHARACTERS_MAX} at most, no dot first."
         )
     if not fields.command or "\0" in "".join(fields.command):
         raise BatchFileError(f"{place}: The command of '{name}' is empty or holds a zero byte.")
@@ -153,6 +156,7 @@ def _command(name: str, place: str, fields: Fields, defaults: Defaults) -> Comma
     )
     if needs.cpus == 0 and needs.mem == 0:
         raise BatchFileError(f"{place}: '{name}' needs some cpus or some mem.")
+    _check_environment(fields.env, f"{place}: In the field 'env'")
     environment = {**defaults.env, **fields.env} if fields.env else defaults.env
     return Command(
         name=name,
@@ -164,6 +168,18 @@ def _command(name: str, place: str, fields: Fields, defaults: Defaults) -> Comma
         environment=tuple(environment.items()),
         place=place,
     )
+
+
+def _check_environment(environment: Mapping[str, str], where: str) -> None:
+    """No process can have such variables. Raises BatchFileError."""
+    for name, value in environment.items():
+        shown = ascii(name[:NAME_SHOWN_CHARACTERS_MAX])
+        if not name or "=" in name or "\0" in name:
+            raise BatchFileError(
+                f"{where}: {shown} is no name of a variable: it is empty, or holds '=' or a zero byte."
+            )
+        if "\0" in value:
+            raise BatchFileError(f"{where}: The value of the variable {shown} holds a zero byte.")
 
 
 def _either(own: float | None, default: float) -> float:
