@@ -21,6 +21,7 @@ from uuid import UUID
 
 import msgspec
 
+from tepui.agent import recovery
 from tepui.agent.config import AgentConfig
 from tepui.agent.core import AgentCore
 from tepui.agent.events import (
@@ -257,6 +258,8 @@ class Stage:
         self._stores: dict[int, list[JournalRecord]] = {}
         self.kept: list[Any] = []
         """The durable records that were stored."""
+        self.journal: list[Any] = []
+        """The other ones."""
         self._link = ""
         self._links = 0
         self._request = 0
@@ -298,7 +301,9 @@ class Stage:
                 self._stores[effect.token] = [one for one in effect.records if isinstance(one, JournalRecord)]
         if isinstance(event, Stored):
             for token in [token for token in self._stores if token <= event.token]:
-                self.kept += [record for record in self._stores.pop(token) if record.durable]
+                stored = self._stores.pop(token)
+                self.kept += [record for record in stored if record.durable]
+                self.journal += [record for record in stored if not record.durable]
         told = [self.show(effect) for effect in effects]
         tokens = [effect.token for effect in effects if isinstance(effect, Store)]
         if tokens and self.storing:
@@ -454,11 +459,19 @@ class Stage:
         return [Oversubscribe(resources(text) if text else [])]
 
     def do_restart(self) -> list[Event]:
-        """A new agent on the same work directory, which finds the durable records that were stored."""
+        """A new agent on the same work directory, which finds the records that were stored."""
         self._stores.clear()
+        self.journal = recovery.kept(self.journal)
         self.core = AgentCore(
-            config(), Random(2), self._authorize, agent_id="S0", epoch=1, durable=kept_only(self.kept)
+            config(),
+            Random(2),
+            self._authorize,
+            agent_id="S0",
+            epoch=1,
+            kept=self.journal,
+            durable=kept_only(self.kept),
         )
+        check(self.core.records)
         return []
 
     def do_drain(self, *words: str, grace: str = "") -> list[Event]:

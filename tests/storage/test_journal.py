@@ -131,16 +131,22 @@ def test_the_file_stays_bounded(path: Path) -> None:
     journal.close()
 
 
-def test_an_agent_that_begins_anew_keeps_only_its_name(path: Path) -> None:
+def test_an_agent_that_begins_anew_keeps_what_it_chooses(path: Path) -> None:
     journal = Journal(path)
     assert journal.identity() is None
-    journal.commit([AgentAdmitted("S0", 3), launched("t1")])
+    ended = [launched("t2"), received("t2", "RUNNING", "u1"), received("t2", "FINISHED", "u2")]
+    journal.commit([AgentAdmitted("S0", 3), launched("t1"), *ended])
     journal.close()
     journal = Journal(path)
-    assert journal.identity() == AgentAdmitted("S0", 3)
-    journal.forget_work()
-    journal.commit([launched("t2")])
-    assert reopened(journal) == [AgentAdmitted("S0", 3), launched("t2")]
+    identity = journal.identity()
+    assert identity == AgentAdmitted("S0", 3)
+    journal.replace([identity, *ended])
+    journal.close()
+    journal = Journal(path)
+    assert journal.recovered() == [identity, *ended]
+    journal.commit([acknowledged("t2", "u1"), launched("t3")])
+    journal.commit([TaskEnded("f1", "t2")])
+    assert reopened(journal) == [identity, launched("t3")]
 
 
 def test_unknown_records_are_refused(path: Path) -> None:

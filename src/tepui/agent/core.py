@@ -17,6 +17,7 @@ from tepui.agent import (
     operator,
     oversubscription,
     reconcile,
+    recovery,
     registration,
     snapshots,
     updates,
@@ -120,10 +121,11 @@ class AgentCore:
         *,
         agent_id: str = "",
         epoch: int = 0,
+        kept: Iterable[Record] = (),
         durable: Iterable[Record] = (),
     ) -> None:
-        """`agent_id` and `epoch` are those of an earlier incarnation, from its journal; `durable` is what any earlier
-        one on this work directory stored in durable records.
+        """`agent_id` and `epoch` are those of an earlier incarnation, from its journal, and `kept` is what it leaves to
+        tell (`recovery.kept`); `durable` is what any earlier one on this work directory stored in durable records.
 
         Raises ResourceError when more is reserved on the agent than it is started with.
         """
@@ -135,6 +137,7 @@ class AgentCore:
         self.metrics = self._context.metrics
         if agent_id:
             registration.set_agent_id(self._context, agent_id)
+        recovery.recover(self._context, kept)
         durable = list(durable)
         operations.recover(self._context, durable)
         draining.recover(self._context, durable)

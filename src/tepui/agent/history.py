@@ -30,18 +30,23 @@ def framework_of(context: Context, framework_id: str) -> Framework:
     info = state.framework_infos.get(framework_id)
     framework = state.completed_frameworks.pop(framework_id, None)
     if framework is None:
-        framework = Framework(
-            framework_id=framework_id,
-            info=FrameworkInfo(user="", name="", id=FrameworkID(value=framework_id)),
-            described=False,
-            completed_executors=deque(maxlen=context.config.completed_executors_per_framework_max),
-        )
+        framework = new_framework(context, framework_id)
     framework.terminating = False
     if info is not None:
         describe(framework, info)
     state.frameworks[framework_id] = framework
     context.change("framework active", framework_id)
     return framework
+
+
+def new_framework(context: Context, framework_id: str) -> Framework:
+    """A record of which nothing but the id is known."""
+    return Framework(
+        framework_id=framework_id,
+        info=FrameworkInfo(user="", name="", id=FrameworkID(value=framework_id)),
+        described=False,
+        completed_executors=deque(maxlen=context.config.completed_executors_per_framework_max),
+    )
 
 
 def describe(framework: Framework, info: FrameworkInfo) -> None:

@@ -1,17 +1,17 @@
-"""What the agent writes down: enough to find its executors, tasks and updates again after it was killed.
+"""What the agent writes down: enough to know after it was killed who it was, and to tell how tasks ended.
 
 Only what belongs to frameworks that checkpoint is written; executors of the others end with the agent, and the master
 has given their tasks up by the time it is back. Records come in the order things happened; each names its subject by
-id, so that what is over can be dropped:
+id, so that what is over can be dropped. `tepui.agent.recovery` reads them:
 
 | record | until | recovery makes of it |
 |---|---|---|
 | AgentAdmitted | the next one | the agent's id and the newest epoch |
-| FrameworkKnown | FrameworkForgotten, or the next one | a framework |
-| RunBegan | RunEnded | an executor that is expected to subscribe again |
-| TaskLaunched | TaskEnded | a task of the run, staging |
-| UpdateReceived | TaskEnded | an update, pending unless acknowledged; the last one is the task's state |
-| UpdateAcknowledged | TaskEnded | the update with this uuid is known but not sent any more |
+| FrameworkKnown | FrameworkForgotten, or the next one | a framework, when it has tasks that ended |
+| RunBegan | RunEnded | nothing: the run is ended |
+| TaskLaunched | TaskEnded | a task, when it has ended |
+| UpdateReceived | TaskEnded | an update of such a task, pending unless acknowledged |
+| UpdateAcknowledged | TaskEnded | the update with this uuid is not sent any more |
 
 What frameworks count on for longer than their tasks run is written apart from these, and synced to the disk before it
 is said: it outlives the machine's crash and belongs to the work directory, whatever id the agent has.

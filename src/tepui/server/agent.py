@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import web
 
 from tepui import __version__
+from tepui.agent import recovery
 from tepui.agent.config import AgentConfig
 from tepui.agent.core import AgentCore
 from tepui.agent.events import (
@@ -215,20 +216,24 @@ class AgentServer(Server):
     async def start(self) -> int:
         """Listen and begin; returns the port.
 
-        Raises StartError when it cannot listen there or no supervisor can be started.
+        Raises StartError when it cannot listen there, cannot write its journal, or no supervisor can be started.
         """
         port = await self._listen()
         config = agent_config(self._flags, port, str(self._work_dir), self._clock.now())
         identity = self._journal.identity()
-        self._journal.forget_work()
+        kept = recovery.kept(self._journal.recovered())
         try:
+            self._journal.replace([*([] if identity is None else [identity]), *kept])
             self._core = AgentCore(
                 config,
                 Random(SystemRandom().getrandbits(128)),
                 agent_id="" if identity is None else identity.agent_id,
                 epoch=0 if identity is None else identity.epoch,
+                kept=kept,
                 durable=self._durable.recovered(),
             )
+        except JournalError as error:
+            raise StartError(str(error)) from None
         except ResourceError as error:
             raise StartError(
                 f"What is reserved on this agent does not fit its resources: {error}. Give it --resources that hold "

@@ -193,13 +193,10 @@ class Journal:
         """Under which id the agent was admitted last, before the file was opened."""
         return next((record for record in reversed(self._recovered) if isinstance(record, AgentAdmitted)), None)
 
-    def forget_work(self) -> None:
-        """Drop everything but the agent's identity, for an agent that begins without the runs of the one before it."""
-        keep = self._singles.get("agent")
-        self._database.execute("DELETE FROM record WHERE serial IS NOT ?", (keep,))
-        self._tasks.clear()
-        self._singles = {} if keep is None else {"agent": keep}
-        self._recovered = [record for record in self._recovered if isinstance(record, AgentAdmitted)]
+    def replace(self, records: Sequence[msgspec.Struct]) -> None:
+        """Drop everything, and write these records instead: both or nothing. Raises JournalError as `commit` does."""
+        self._forget_everything()
+        self._write(records, anew=True)
 
     def forget_everything(self) -> None:
         """Drop the identity as well, for an agent that leaves the cluster for good."""
@@ -220,6 +217,9 @@ class Journal:
         Raises JournalError when the file system refuses; the agent must end then, because nothing that it would
         promise from here on is safe.
         """
+        self._write(records, anew=False)
+
+    def _write(self, records: Sequence[msgspec.Struct], *, anew: bool) -> None:
         serial = self._serial
         inserts = self._inserts
         for record in records:
@@ -231,6 +231,8 @@ class Journal:
         many = self._database.executemany
         try:
             execute("BEGIN")
+            if anew:
+                execute("DELETE FROM record")
             if inserts:
                 many("INSERT INTO record VALUES (?, ?)", inserts.items())
             if self._deletes:
