@@ -34,4 +34,7 @@ async def run_commands(masters: str, commands: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        print("usage: commands.py HOST:PORT COMMAND...", file=sys.stderr)
+        sys.exit(2)
     sys.exit(1 if asyncio.run(run_commands(sys.argv[1], sys.argv[2:])) else 0)

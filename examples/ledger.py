@@ -75,5 +75,8 @@ async def run(masters: str, is_new: bool, command: str) -> TaskState:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 4 or sys.argv[2] not in ("new", "old"):
+        print("usage: ledger.py HOST:PORT new|old COMMAND", file=sys.stderr)
+        sys.exit(2)
     state = asyncio.run(run(sys.argv[1], sys.argv[2] == "new", sys.argv[3]))
     sys.exit(0 if state is TaskState.TASK_FINISHED else 1)

@@ -58,8 +58,11 @@ class PrimeScheduler(Handler):
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--executor":
+    if sys.argv[1:] == ["--executor"]:
         asyncio.run(executor.run(PrimeExecutor()))
+    elif len(sys.argv) != 3 or not sys.argv[2].isdecimal() or int(sys.argv[2]) < 3:
+        print("usage: primes.py HOST:PORT END    (END is a number from 3 on)", file=sys.stderr)
+        sys.exit(2)
     else:
         primes = PrimeScheduler(int(sys.argv[2]))
         asyncio.run(run(Scheduler(sys.argv[1], "primes"), primes))

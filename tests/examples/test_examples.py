@@ -52,6 +52,25 @@ def test_the_ledger(cluster: Cluster) -> None:
     assert (done.returncode, done.stdout) == (0, "TASK_FINISHED: Command exited with status 0\n"), done.stderr
 
 
+@pytest.mark.parametrize(
+    ("module", "path", "wrong"),
+    [
+        ("commands", "", [[], ["M"]]),
+        ("ledger", "", [[], ["M", "new"], ["M", "older", "true"]]),
+        ("primes", "", [[], ["M"], ["M", "many"], ["M", "2"]]),
+        ("tally.framework", "versions/v1", [[], ["M"]]),
+        ("tally.framework", "versions/v2", [[], ["M", "3"], ["M", "three", "file"]]),
+    ],
+)
+def test_wrong_arguments_are_told_the_right_ones(module: str, path: str, wrong: list[list[str]]) -> None:
+    """Nothing is asked of a master before."""
+    for arguments in wrong:
+        command = [sys.executable, "-m", module, *arguments]
+        done = subprocess.run(command, cwd=EXAMPLES / path, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done
+        assert done.stderr.startswith("usage: "), done
+
+
 def test_a_framework_is_short() -> None:
     assert len((EXAMPLES / "commands.py").read_text().splitlines()) <= LINES_MAX
 

@@ -44,4 +44,7 @@ class Tally(Handler):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        print("usage: python -m tally.framework HOST:PORT FILE...", file=sys.stderr)
+        sys.exit(2)
     asyncio.run(run(Scheduler(sys.argv[1], f"tally {VERSION}"), Tally(sys.argv[2:])))

@@ -47,4 +47,7 @@ class Tally(Handler):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 4 or not sys.argv[2].isdecimal():
+        print("usage: python -m tally.framework HOST:PORT LETTERS FILE...", file=sys.stderr)
+        sys.exit(2)
     asyncio.run(run(Scheduler(sys.argv[1], f"tally {VERSION}"), Tally(sys.argv[2], sys.argv[3:])))
