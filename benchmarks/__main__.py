@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.conformance.client import get_json
-from tests.conformance.cluster import OURS, REFERENCE, Cluster, wait_until
+from tests.conformance.cluster import OURS, REFERENCE, Cluster, missing_reason, wait_until
 
 from benchmarks import word_count
 from benchmarks.codecs import Codec, CommandCodec, ProtobufCodec
@@ -334,7 +334,7 @@ def main() -> int:
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(every)}")
     measured = [kind for kind in kinds() if arguments.only in (None, kind)]
     if REFERENCE not in measured:
-        print("Apache Mesos is not measured: it is not set up here, or not asked for.")
+        print(f"Apache Mesos is not measured. {missing_reason(REFERENCE) or 'It is not asked for'}.")
     for number in INTERRUPTIONS:
         signal.signal(number, interrupt)
     table = Table()

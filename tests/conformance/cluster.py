@@ -1,7 +1,7 @@
 """Starts and stops the cluster under test: ours, or Apache Mesos itself.
 
-``TEPUI_CONFORMANCE_TARGET=reference`` points the whole suite at Apache Mesos 1.11.0 (found by
-``REFERENCE_MESOS``, default /tmp/reference-mesos), which proves the tests; without it they test ours.
+``TEPUI_CONFORMANCE_TARGET=reference`` points the whole suite at Apache Mesos 1.11.0 (in the folder that
+``REFERENCE_MESOS`` names), which proves the tests; without it they test ours.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from tests.conformance.client import Address, call, get_json, make_request, oper
 HOST = "127.0.0.1"
 OURS = "tepui"
 REFERENCE = "reference"
-REFERENCE_DIRECTORY = Path(os.environ.get("REFERENCE_MESOS", "/tmp/reference-mesos"))
+REFERENCE_DIRECTORY = Path(os.environ["REFERENCE_MESOS"]) if os.environ.get("REFERENCE_MESOS") else None
+"""Where Apache Mesos is; its programs are in `bin`."""
 RESOURCES = "cpus:4;mem:4096;disk:10000;ports:[31000-32000]"
 
 START_TIMEOUT_SECONDS = 40.0
@@ -41,9 +42,18 @@ def target() -> str:
 
 def missing_reason(kind: str) -> str | None:
     """Why a cluster of this kind cannot be started, or None."""
-    if kind == REFERENCE and not (REFERENCE_DIRECTORY / "bin" / "mesos-master").exists():
-        return f"Apache Mesos is not set up in {REFERENCE_DIRECTORY}"
+    if kind != REFERENCE:
+        return None
+    if REFERENCE_DIRECTORY is None:
+        return "The variable REFERENCE_MESOS does not say in which folder Apache Mesos is"
+    if not (REFERENCE_DIRECTORY / "bin" / "mesos-master").exists():
+        return f"There is no bin/mesos-master in {REFERENCE_DIRECTORY}, which REFERENCE_MESOS names"
     return None
+
+
+def reference_program(name: str) -> str:
+    assert REFERENCE_DIRECTORY is not None, missing_reason(REFERENCE)
+    return str(REFERENCE_DIRECTORY / "bin" / name)
 
 
 def free_port() -> int:
@@ -184,7 +194,7 @@ class Cluster:
         flags = [f"--ip={HOST}", f"--port={port}", f"--work_dir={self.directory / 'master'}", *self.master_flags]
         if self.kind == REFERENCE:
             registry = ["--registry=replicated_log", "--quorum=1"] if self.is_durable else ["--registry=in_memory"]
-            return [str(REFERENCE_DIRECTORY / "bin" / "mesos-master"), *flags, *registry]
+            return [reference_program("mesos-master"), *flags, *registry]
         return [sys.executable, "-m", "tepui", "serve", "master", *flags]
 
     def add_agent(self, resources: str = RESOURCES, flags: Sequence[str] = ()) -> Agent:
@@ -202,7 +212,7 @@ class Cluster:
             *flags,
         ]
         if self.kind == REFERENCE:
-            command = [str(REFERENCE_DIRECTORY / "bin" / "mesos-agent"), *every]
+            command = [reference_program("mesos-agent"), *every]
             sandbox_root = work_directory / "agents" / "0" / "work"
         else:
             command = [sys.executable, "-m", "tepui", "serve", "agent", *every]

@@ -194,7 +194,8 @@ class Scenario:
         self.streams: list[EventStream] = []
         self.problems: list[str] = []
         self.executor_command = executor_command
-        self.names.bind("/REFERENCE", str(REFERENCE_DIRECTORY))
+        if REFERENCE_DIRECTORY is not None:
+            self.names.bind("/REFERENCE", str(REFERENCE_DIRECTORY))
         self.names.bind("CAPTURE_LIB=/TOOLS exec /TOOLS/capture-executor.py", executor_command)
 
     def address_of(self, request: Request) -> Address:

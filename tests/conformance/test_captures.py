@@ -52,8 +52,8 @@ class Played:
 
     def scenario(self, is_restart: bool) -> tuple[Scenario, str]:
         if is_restart not in self._begun:
-            self._begun.add(is_restart)
             cluster = self._make_cluster(MASTER_FLAGS, AGENT_FLAGS, is_durable=is_restart)
+            self._begun.add(is_restart)
             kind = RestartConversation if is_restart else Conversation
             try:
                 cluster.start(agents=1 if is_restart else 2)
