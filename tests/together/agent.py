@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from tepui.agent import invariants
+from tepui.agent import invariants, recovery
 from tepui.agent.config import AgentConfig
 from tepui.agent.core import AgentCore
 from tepui.agent.events import (
@@ -18,10 +18,11 @@ from tepui.agent.events import (
     StartRun,
     Stop,
 )
-from tepui.agent.journal import AgentAdmitted, Record
+from tepui.agent.journal import AgentAdmitted, Record, UpdateReceived
 from tepui.model.link import Welcome
 from tepui.model.shell import CloseLink, Event, SendLink, Store, Stored
-from tepui.model.v1.mesos import AgentInfo
+from tepui.model.task_states import TERMINAL_STATES
+from tepui.model.v1.mesos import AgentInfo, TaskState
 from tests.together.amounts import scalar
 from tests.together.moments import Moment
 
@@ -39,6 +40,8 @@ class Agent:
         self.world = world
         self.name = name
         self.journal: list[Record] = []
+        self.owed: dict[str, TaskState] = {}
+        """How tasks had ended that an agent process took over from the one before it: their schedulers are to hear."""
         self.stopped = False
         self._boot()
 
@@ -47,7 +50,12 @@ class Agent:
         config = AgentConfig(info=info, version="0.1.0", ip="127.0.0.1", work_dir="/work")
         admitted = [record for record in self.journal if isinstance(record, AgentAdmitted)]
         known = {"agent_id": admitted[-1].agent_id, "epoch": admitted[-1].epoch} if admitted else {}
-        self.core = AgentCore(config, Random(self.world.random.random()), **known)  # type: ignore[arg-type]
+        kept = recovery.kept(self.journal)
+        self.journal = [*admitted[-1:], *kept]
+        for one in kept:
+            if isinstance(one, UpdateReceived) and one.status.state in TERMINAL_STATES:
+                self.owed[one.task_id] = one.status.state
+        self.core = AgentCore(config, Random(self.world.random.random()), kept=kept, **known)  # type: ignore[arg-type]
         self.seen = admitted[-1].epoch if admitted else 0
         """The newest election epoch that it was told and did not lose in a crash."""
         self.link: str | None = None
@@ -66,7 +74,7 @@ class Agent:
             self._apply(effect)
 
     def receive(self, link: str, message: Any, epoch: int) -> None:
-        if self.link == link and self.lives and not self.world.strikes(Moment.MESSAGE, self):
+        if self.link == link and self.lives and not self.world.strikes(Moment.TO_AGENT, self):
             if isinstance(message, Welcome):
                 self.seen = max(self.seen, message.epoch)
             self.tell(LinkReceived(link, message))

@@ -7,5 +7,6 @@ class Moment(Enum):
     STORE = "a master's store is about to be made"
     STORED = "it is made, and the master does not know it yet"
     ANSWERED = "the master knows it, and has answered"
-    MESSAGE = "a message of a link is about to be received"
+    TO_MASTER = "a message of a link is about to be received by a master"
+    TO_AGENT = "a message of a link is about to be received by an agent"
     RECEIVED = "it was received, with all that follows from it at once"

@@ -78,6 +78,8 @@ class Scheduler:
         self.never_sent: set[str] = set()
         self.tasks_max = TASKS_OF_FRAMEWORK_MAX
         """So many are launched in all."""
+        self.refuse_seconds = 5.0
+        """What it does not want it does not want to see for so long."""
         self.tell(Start())
 
     def tell(self, step: Step) -> None:
@@ -196,7 +198,7 @@ class Scheduler:
         cpus = next((one.scalar.value for one in offer.resources if one.name == "cpus" and one.scalar), 0.0)
         wanted = min(int(cpus), self.tasks_max - len(self.launched)) if self.world.faulty else 0
         if wanted <= 0:
-            decline = scheduler_api.Call.Decline(offer_ids=[offer.id], filters=Filters(refuse_seconds=5.0))
+            decline = scheduler_api.Call.Decline(offer_ids=[offer.id], filters=Filters(refuse_seconds=self.refuse_seconds))
             self.tell(Ask(scheduler_api.Call(type=scheduler_api.Call.Type.DECLINE, decline=decline)))
             return
         tasks = [self._task(offer) for _ in range(self.world.random.randint(1, wanted))]
@@ -234,6 +236,14 @@ class Scheduler:
             task_id = TaskID(value=self.world.random.choice(living))
             kill = scheduler_api.Call.Kill(task_id=task_id)
             self.tell(Ask(scheduler_api.Call(type=scheduler_api.Call.Type.KILL, kill=kill)))
+
+    @property
+    def has_all_running(self) -> bool:
+        """What it may launch is launched, and has run or runs, as far as it was told."""
+        return len(self.launched) == self.tasks_max and all(
+            state is TaskState.TASK_RUNNING or state in TERMINAL_STATES or name in self.never_sent
+            for name, state in self.launched.items()
+        )
 
     @property
     def settled(self) -> bool:

@@ -204,8 +204,10 @@ class World:
         master = self.leader
         if self.old and self.random.random() < 0.3:
             master = self.random.choice(self.old)  # it has not heard of the newer one
-        if master is None or master.paused or agent.link is not None or not agent.lives:
-            return
+        if master is not None and not master.paused and agent.link is None and agent.lives:
+            self.connect_to(agent, master)
+
+    def connect_to(self, agent: Agent, master: Master) -> None:
         link = f"link-{self.number()}"
         master.links[link] = agent
         agent.link, agent.master = link, master
@@ -214,7 +216,7 @@ class World:
 
     def reaches(self, master: Master, link: str, message: Any) -> None:
         agent = master.links.get(link)
-        if master in self._living() and agent is not None and not self.strikes(Moment.MESSAGE, agent):
+        if master in self._living() and agent is not None and not self.strikes(Moment.TO_MASTER, agent):
             master.tell(LinkReceived(link, message))
             self.strikes(Moment.RECEIVED, agent)
 
@@ -302,6 +304,13 @@ class World:
             possible = [wish.value for wish in asked[last:]]
             assert found in possible, f"{subject} is {found}, and was acknowledged to be one of {possible}"
 
+    def check_owed(self) -> None:
+        """What an agent's process left to tell was told by the next one."""
+        heard = {told for scheduler in self.schedulers for told in scheduler.heard}
+        for agent in self.agents:
+            for owed in agent.owed.items():
+                assert owed in heard, f"{owed} is not told"
+
     # What happens.
 
     def step(self) -> None:
@@ -372,6 +381,7 @@ class World:
             self.step()
             if self._settled():
                 self.check_wishes()
+                self.check_owed()
                 return
         waiting = {one.name: one.unsettled for one in self.schedulers}
         raise AssertionError(f"it does not settle, schedulers wait for {waiting}")
@@ -382,6 +392,9 @@ class World:
             and all(not agent.runs for agent in self.agents)
             and all(scheduler.settled for scheduler in self.schedulers)
             and all(
-                not framework.tasks for agent in self.agents for framework in agent.core.records.frameworks.values()
+                not framework.tasks
+                for agent in self.agents
+                if agent.lives
+                for framework in agent.core.records.frameworks.values()
             )
         )
