@@ -80,6 +80,11 @@ def test_resources_are_reserved_made_a_volume_and_given_back(shared: Shared) -> 
     assert told == "Reserved mem 128M, disk 1G of agent S0 for role ops.\n"
     (row,) = commands.table("reservation", "list")
     assert (row["AGENT"], row["ROLE"], row["TYPE"], row["RESOURCES"]) == ("S0", "ops", "dynamic", "mem 128M, disk 1G")
+    for path in ("../x", "/var/log"):
+        done = commands.run("volume", "create", "S0", "ops", "logs", "256M", f"--path={path}")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"The container_path '{path}' of a persistent volume must be a path inside the sandbox" in done.stderr
+    assert commands.json("volume", "list") == []
     told = commands.text("volume", "create", "S0", "ops", "logs", "256M", "--path=var/log")
     assert told == "Created volume logs of 256M on agent S0 for role ops.\n"
     (row,) = commands.table("volume", "list")

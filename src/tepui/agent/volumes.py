@@ -15,6 +15,7 @@ from collections.abc import Callable
 import msgspec
 
 from tepui.model.resource_kind import Kind
+from tepui.model.resource_validation import validate_container_path
 from tepui.model.resources import Resources
 from tepui.model.v1.mesos import Resource
 
@@ -88,10 +89,7 @@ def _path_of(kind: Kind) -> str:
     assert kind.disk is not None
     volume = kind.disk.volume
     path = "" if volume is None else volume.container_path
-    parts = path.rstrip("/").split("/")
-    if any(part in ("", ".", "..") for part in parts) or "\0" in path:
-        raise ValueError(
-            f"The container_path '{path}' of a persistent volume must be a path inside the sandbox, such as 'data': "
-            "this agent has no container images into which it could mount one"
-        )
-    return "/".join(parts)
+    why = validate_container_path(path)
+    if why is not None:
+        raise ValueError(why)
+    return path.rstrip("/")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from tepui.master.state import Agent, Framework
 from tepui.model.operations import APPLICABLE, Operation, without_volumes
 from tepui.model.resource_kind import DYNAMIC, STATIC, describe, is_indivisible, reservation_stack
-from tepui.model.resource_validation import validate_disk_use, validate_resources
+from tepui.model.resource_validation import validate_container_path, validate_disk_use, validate_resources
 from tepui.model.resources import Resources
 from tepui.model.v1.mesos import Resource, Volume
 from tepui.model.values import thousandths
@@ -309,8 +309,13 @@ def _not_creatable(message: Resource, agent: Agent, requester: Requester) -> str
             f"Volume {describe(message)} with reservation refinement "
             "cannot be created on an agent without RESERVATION_REFINEMENT capability"
         )
+    if message.disk is None or message.disk.persistence is None or message.disk.volume is None:
+        return None
+    why = validate_container_path(message.disk.volume.container_path)
+    if why is not None:
+        return why
     principal = requester.principal
-    if principal is None or message.disk is None or message.disk.persistence is None:
+    if principal is None:
         return None
     creator = message.disk.persistence.principal
     if creator is None:

@@ -236,6 +236,17 @@ def _validate_persistence_id(name: str) -> str | None:
     return None if why is None else f"Invalid persistence ID for persistent volume: {why}"
 
 
+def validate_container_path(path: str) -> str | None:
+    """Why no task could see a persistent volume at this path of its container. Mesos takes any: some agents of its mount
+    volumes into images."""
+    if "\0" not in path and all(part not in ("", ".", "..") for part in path.rstrip("/").split("/")):
+        return None
+    return (
+        f"The container_path '{path}' of a persistent volume must be a path inside the sandbox, such as 'data': "
+        "there are no container images into which it could be mounted"
+    )
+
+
 def _validate_unique_volumes(messages: Sequence[Resource]) -> str | None:
     seen: set[tuple[str, str]] = set()
     for message in messages:
