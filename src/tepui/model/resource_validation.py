@@ -237,8 +237,8 @@ def _validate_persistence_id(name: str) -> str | None:
 
 
 def validate_container_path(path: str) -> str | None:
-    """Why no task could see a persistent volume at this path of its container. Mesos takes any: some agents of its mount
-    volumes into images."""
+    """Why no task could see a persistent volume at this path of its container. Mesos takes any: some of its agents
+    mount volumes into images."""
     if "\0" not in path and all(part not in ("", ".", "..") for part in path.rstrip("/").split("/")):
         return None
     return (
