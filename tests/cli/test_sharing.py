@@ -43,6 +43,17 @@ def test_weights_are_listed_and_set(shared: Shared) -> None:
     assert shared.commands.json("weight", "list")[0] == {"role": "ads/batch", "weight": 0.5}
 
 
+def test_long_names_do_not_spread_tables(shared: Shared) -> None:
+    """Their ends tell siblings apart; programs read the whole."""
+    one, other = (f"{'x' * 500}/{end}" for end in ("one", "other"))
+    shared.commands.text("weight", "set", f"{one}=1", f"{other}=2")
+    rows = shared.commands.table("weight", "list")
+    shown = [row["ROLE"] for row in rows if row["ROLE"].startswith("x")]
+    assert shown == [f"{'x' * 26}…{'x' * 9}/one", f"{'x' * 26}…{'x' * 7}/other"]
+    assert {len(name) for name in shown} == {40}
+    assert {one, other} <= {entry["role"] for entry in shared.commands.json("weight", "list")}
+
+
 def test_quota_is_set_listed_and_removed(shared: Shared) -> None:
     told = shared.commands.text("quota", "set", "eng", "--guarantee=cpus:1,mem:1G", "--limit=cpus:2.5;gpus:0")
     assert told == "Quota of role eng: guaranteed cpus 1, mem 1G; at most cpus 2.5, no gpus.\n"

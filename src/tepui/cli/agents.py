@@ -151,7 +151,7 @@ def _table(agents: list[dict[str, Any]]) -> str:
     names = short_names(entry["id"] for entry in agents)
     columns = [
         Column("AGENT", lambda row: names[row["id"]]),
-        Column("HOST", lambda row: row.get("hostname", "")),
+        Column("HOST", lambda row: row.get("hostname", ""), name=True),
         Column("ADDRESS", lambda row: row.get("address", "")),
         Column("STATE", lambda row: str(row["state"])),
         Column("TASKS", lambda row: number(row["tasks"]) if "tasks" in row else "", number=True),

@@ -62,9 +62,9 @@ def _table(frameworks: list[dict[str, Any]]) -> str:
     names = short_names(entry["id"] for entry in frameworks)
     columns = [
         Column("FRAMEWORK", lambda row: names[row["id"]]),
-        Column("NAME", lambda row: str(row["name"])),
-        Column("USER", lambda row: str(row["user"])),
-        Column("ROLES", lambda row: ",".join(row["roles"])),
+        Column("NAME", lambda row: str(row["name"]), name=True),
+        Column("USER", lambda row: str(row["user"]), name=True),
+        Column("ROLES", lambda row: ",".join(row["roles"]), name=True),
         Column("STATE", lambda row: str(row["state"])),
         Column("TASKS", lambda row: number(row["tasks"]), number=True),
         Column("ENDED", lambda row: number(row["completed_tasks"]), number=True),

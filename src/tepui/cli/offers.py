@@ -9,7 +9,7 @@ import click
 from tepui.cli.client import EXTENSIONS, Client
 from tepui.cli.names import short_names
 from tepui.cli.options import master_option, output_options
-from tepui.cli.output import Column, Output, Report, age, resources, table
+from tepui.cli.output import Column, Output, Report, age, resources, short, table
 
 
 @click.group()
@@ -37,9 +37,9 @@ def _table(offers: list[dict[str, Any]]) -> str:
     columns = [
         Column("OFFER", lambda row: names[row["id"]]),
         Column("AGE", lambda row: age(row["age_seconds"]), number=True),
-        Column("FRAMEWORK", lambda row: f"{frameworks[row['framework_id']]} {row['framework_name']}".rstrip()),
-        Column("ROLE", lambda row: str(row["role"])),
-        Column("AGENT", lambda row: f"{agents[row['agent_id']]} {row['agent_hostname']}".rstrip()),
+        Column("FRAMEWORK", lambda row: f"{frameworks[row['framework_id']]} {short(row['framework_name'])}".rstrip()),
+        Column("ROLE", lambda row: str(row["role"]), name=True),
+        Column("AGENT", lambda row: f"{agents[row['agent_id']]} {short(row['agent_hostname'])}".rstrip()),
         Column("RESOURCES", lambda row: resources(row["resources"])),
     ]
     return table(columns, offers, "No offers are held.")

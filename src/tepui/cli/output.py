@@ -14,6 +14,8 @@ import click
 from tepui.cli.errors import UnreachableError
 
 BAR_CELLS = 30
+NAME_CHARACTERS_MAX = 40
+"""Longer names are shortened in tables. JSON has them whole."""
 _CLEAR = "\x1b[2J\x1b[H"
 _COLOURS = {
     "running": "green",
@@ -32,11 +34,13 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table: its title, the text of a row's cell, and whether it is a number."""
+    """One column of a table: its title, the text of a row's cell, whether it is a number, and whether it is a name that
+    users give as long as they like, which is then shortened. Ids are not: people copy them."""
 
     title: str
     text: Callable[[Row], str]
     number: bool = False
+    name: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def table(columns: Sequence[Column], rows: Sequence[Row], nothing: str) -> str:
     """Aligned text with a line of titles; the sentence `nothing` when there are no rows. Empty columns are left out."""
     if not rows:
         return nothing
-    cells = [[column.text(row) for row in rows] for column in columns]
+    cells = [[short(column.text(row)) if column.name else column.text(row) for row in rows] for column in columns]
     shown = [(column, texts) for column, texts in zip(columns, cells, strict=True) if any(texts)]
     widths = [max(len(column.title), *map(len, texts)) for column, texts in shown]
 
@@ -101,6 +105,19 @@ def table(columns: Sequence[Column], rows: Sequence[Row], nothing: str) -> str:
     lines = [line([column.title for column, _ in shown], lambda _, padded: padded)]
     lines += [line([texts[index] for _, texts in shown], _coloured) for index in range(len(rows))]
     return "\n".join(lines)
+
+
+def short(name: str) -> str:
+    """A name that is not too long for a table: of a long one the beginning and the end, which tells siblings apart."""
+    if len(name) <= NAME_CHARACTERS_MAX:
+        return name
+    gap = "…" if _is_utf8() else "..."
+    kept = NAME_CHARACTERS_MAX - len(gap)
+    return f"{name[: kept - kept // 3]}{gap}{name[-(kept // 3) :]}"
+
+
+def _is_utf8() -> bool:
+    return (sys.stdout.encoding or "").lower().startswith("utf")
 
 
 def _coloured(text: str, padded: str) -> str:
@@ -176,7 +193,7 @@ def plural(count: int, name: str) -> str:
 
 def bar(used: float, offered: float, total: float) -> str:
     """A bar of what is used, what is offered, and what is free."""
-    full, part, empty = "█▒░" if (sys.stdout.encoding or "").lower().startswith("utf") else "#+-"
+    full, part, empty = "█▒░" if _is_utf8() else "#+-"
     if total <= 0:
         return empty * BAR_CELLS
     first = min(BAR_CELLS, round(BAR_CELLS * used / total))

@@ -86,7 +86,7 @@ def _scalars(amounts: dict[str, float]) -> dict[str, dict[str, float]]:
 
 def _table(rows: list[dict[str, Any]]) -> str:
     columns = [
-        Column("ROLE", lambda row: str(row["role"])),
+        Column("ROLE", lambda row: str(row["role"]), name=True),
         Column("GUARANTEE", lambda row: resources(row["guarantees"]) if row["guarantees"] else ""),
         Column("LIMIT", lambda row: limits_text(row["limits"])),
         Column("CONSUMED", lambda row: resources(row["consumed"])),

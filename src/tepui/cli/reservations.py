@@ -133,11 +133,11 @@ def _table(rows: list[dict[str, Any]]) -> str:
     names = short_names(row["agent_id"] for row in rows)
     columns = [
         Column("AGENT", lambda row: names[row["agent_id"]]),
-        Column("HOST", lambda row: str(row["agent_hostname"])),
-        Column("ROLE", lambda row: str(row["role"])),
+        Column("HOST", lambda row: str(row["agent_hostname"]), name=True),
+        Column("ROLE", lambda row: str(row["role"]), name=True),
         Column("TYPE", lambda row: str(row["type"])),
-        Column("PRINCIPAL", lambda row: row["principal"] or ""),
-        Column("LABELS", lambda row: ",".join(f"{key}={value}" for key, value in row["labels"].items())),
+        Column("PRINCIPAL", lambda row: row["principal"] or "", name=True),
+        Column("LABELS", lambda row: ",".join(f"{key}={value}" for key, value in row["labels"].items()), name=True),
         Column("VOLUMES", lambda row: str(row["volumes"]) if row["volumes"] else "", number=True),
         Column("RESOURCES", lambda row: resources(row["resources"])),
     ]

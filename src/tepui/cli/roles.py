@@ -72,7 +72,7 @@ def shares(client: Client, output: Output, minutes: float) -> None:
 def _shares_table(answer: Mapping[str, Any]) -> str:
     last = answer["samples"][-1] if answer["samples"] else {"delivered": {}, "due": {}}
     columns = [
-        Column("ROLE", lambda row: str(row["role"])),
+        Column("ROLE", lambda row: str(row["role"]), name=True),
         Column("NOW", lambda row: _percent(last["delivered"].get(row["role"])), number=True),
         Column("DUE NOW", lambda row: _percent(last["due"].get(row["role"])), number=True),
         Column("MEAN", lambda row: _percent(row["delivered"]), number=True),
@@ -105,7 +105,7 @@ def _all_roles(client: Client) -> list[dict[str, Any]]:
 
 def _table(roles: list[dict[str, Any]]) -> str:
     columns = [
-        Column("ROLE", lambda row: str(row["name"])),
+        Column("ROLE", lambda row: str(row["name"]), name=True),
         Column("WEIGHT", lambda row: number(row["weight"]), number=True),
         Column("FRAMEWORKS", lambda row: number(len(row["frameworks"])), number=True),
         Column("SHARE", lambda row: _percent(row["dominant_share"]), number=True),

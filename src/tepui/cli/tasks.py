@@ -187,9 +187,9 @@ def tasks_table(tasks: list[dict[str, Any]], total: int, nothing: str) -> str:
     agents = short_names(entry["agent_id"] for entry in tasks)
     columns = [
         Column("TASK", lambda row: str(row["id"])),
-        Column("NAME", lambda row: row["name"] if row["name"] != row["id"] else ""),
+        Column("NAME", lambda row: row["name"] if row["name"] != row["id"] else "", name=True),
         Column("STATE", lambda row: state(row["state"])),
-        Column("FRAMEWORK", lambda row: str(row["framework_name"])),
+        Column("FRAMEWORK", lambda row: str(row["framework_name"]), name=True),
         Column("AGENT", lambda row: agents[row["agent_id"]]),
         Column("CPUS", lambda row: number(row["resources"]["cpus"]), number=True),
         Column("MEM", lambda row: amount("mem", row["resources"]["mem"]), number=True),

@@ -142,14 +142,14 @@ def _table(rows: list[dict[str, Any]]) -> str:
     names = short_names(row["agent_id"] for row in rows)
     columns = [
         Column("AGENT", lambda row: names[row["agent_id"]]),
-        Column("HOST", lambda row: str(row["agent_hostname"])),
-        Column("ROLE", lambda row: str(row["role"])),
+        Column("HOST", lambda row: str(row["agent_hostname"]), name=True),
+        Column("ROLE", lambda row: str(row["role"]), name=True),
         Column("VOLUME", lambda row: str(row["id"])),
         Column("SIZE", lambda row: megabytes(row["size"]), number=True),
-        Column("PATH", lambda row: str(row["container_path"])),
-        Column("DISK", lambda row: row["disk"] or ""),
+        Column("PATH", lambda row: str(row["container_path"]), name=True),
+        Column("DISK", lambda row: row["disk"] or "", name=True),
         Column("SHARED", lambda row: "shared" if row["shared"] else ""),
         Column("USE", lambda row: "in use" if row["in_use"] else ""),
-        Column("PRINCIPAL", lambda row: row["principal"] or ""),
+        Column("PRINCIPAL", lambda row: row["principal"] or "", name=True),
     ]
     return table(columns, rows, _NONE)

@@ -27,7 +27,7 @@ def weight_list(client: Client, output: Output) -> None:
     def report() -> Report:
         rows = [{"role": entry["role"], "weight": entry["weight"]} for entry in client.get("/weights")]
         columns = [
-            Column("ROLE", lambda row: str(row["role"])),
+            Column("ROLE", lambda row: str(row["role"]), name=True),
             Column("WEIGHT", lambda row: number(row["weight"]), number=True),
         ]
         return Report(rows, lambda: table(columns, rows, _NONE))
