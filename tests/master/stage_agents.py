@@ -25,7 +25,10 @@ class Agents(StageBase):
     """Agents' links, and what they say over them."""
 
     def do_holds(self, rest: str) -> None:
-        """`holds framework|executor|task ...`: what the next agent's snapshot says."""
+        """`holds framework|executor|task ...`: what the next agent's snapshot says.
+
+        `holds task NAME [state=] [pending=STATE/UUID] ...`: its latest state, and the update that is not acknowledged.
+        """
         words, options = parse(rest)
         framework_id = self.own(options.get("framework", "0000"))
         if words[0] == "framework":
@@ -48,6 +51,7 @@ class Agents(StageBase):
             return
         defaults = {"resources": "cpus{a}:1;mem{a}:32", **options}
         name = defaults.pop("executor", "")
+        pending = defaults.pop("pending", "")
         info_ = self.task(words[1], options.get("agent", "S0"), defaults, with_executor=False)
         task = link.HeldTask(
             framework_id=framework_id,
@@ -55,6 +59,9 @@ class Agents(StageBase):
             state=TaskState[f"TASK_{options.get('state', 'RUNNING')}"],
             executor_id=name,
         )
+        if pending:
+            state, uuid = pending.split("/")
+            task.pending = TaskStatus(task_id=info_.task_id, state=TaskState[f"TASK_{state}"], uuid=uuid_of(uuid))
         self.snapshot.tasks.append(task)
 
     def held_operation(self, words: Words, options: Options) -> mesos.Operation:

@@ -163,6 +163,9 @@ def _take_task(context: Context, agent: Agent, framework: Framework, held: link.
     elif held.pending is None and task.statuses and task.statuses[-1].state is held.state:
         # All that was said of it is acknowledged: its last update is the one that counts.
         task.status_update_state, task.status_update_uuid = held.state, task.statuses[-1].uuid
+    elif held.pending is not None and held.pending.state not in TERMINAL_STATES:
+        # The update on its way: reconciliation is not to be ahead of what its scheduler has yet to acknowledge.
+        task.status_update_state, task.status_update_uuid = held.pending.state, held.pending.uuid
     if held.state in TERMINAL_STATES:
         task.released = True
     else:
