@@ -56,6 +56,8 @@ from tepui.wire.frames import decode_master_batch, encode_batch
 BACKOFF_SECONDS = 1.0
 """An agent's --registration_backoff_factor, as it is without the flag."""
 BACKOFF_SECONDS_MAX = 60.0
+FIRST_PORT = 10_000
+"""Each says that it listens on a port of its own: two agents at one address would be one that came back."""
 _FIN_BINARY = 0x82
 _SHORT, _MEDIUM = 126, 127
 
@@ -174,7 +176,7 @@ class Agent:
         name = f"agent-{self.number}"
         info = AgentInfo(
             hostname=name,
-            port=5051,
+            port=FIRST_PORT + self.number,
             resources=[_scalar("cpus", 4), _scalar("mem", 4096)],
             id=AgentID(value=self.agent_id) if self.agent_id else None,
         )

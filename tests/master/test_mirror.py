@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from tepui.master import extensions, legacy, views
 from tepui.master.gauges import Picture
-from tepui.master.mirror import Mirror
+from tepui.master.mirror import FREED_PER_STEP, Mirror
+from tepui.master.state import Agent, Framework, Task
+from tepui.model.resources import Resources
 from tepui.model.v1.master import Call
+from tepui.model.v1.mesos import AgentID, AgentInfo, FrameworkInfo, TaskID, TaskInfo, TaskState
 from tepui.wire.json import encode_json
 from tests.master.stage import Stage
 from tests.master.test_histories import STEP, History, Steps
@@ -104,3 +107,24 @@ def test_the_mirror_shows_what_the_leader_shows_in_every_history(steps: Steps) -
 @given(st.lists(STEP, min_size=40, max_size=150))
 def test_the_mirror_shows_what_the_leader_shows_in_many_long_histories(steps: Steps) -> None:
     live_through(steps)
+
+
+def test_a_mirror_is_given_back_in_small_steps_until_nothing_is_left() -> None:
+    mirror, steps = Mirror(), 0
+    framework = Framework("F", FrameworkInfo(user="u", name="n"), (), frozenset())
+    agent = Agent("A", AgentInfo(hostname="h"), "", "", frozenset(), Resources.NONE)
+    mirror.state.frameworks["F"], mirror.state.agents["A"] = framework, agent
+    for number in range(5 * FREED_PER_STEP):
+        name = str(number)
+        info = TaskInfo(name=name, task_id=TaskID(value=name), agent_id=AgentID(value="A"))
+        task = Task("F", name, "A", "", info, Resources.NONE, "*", TaskState.TASK_RUNNING)
+        framework.tasks[name] = agent.tasks.setdefault("F", {})[name] = task
+    left = len(framework.tasks)
+    for _ in mirror.empty():
+        assert left - len(framework.tasks) <= FREED_PER_STEP
+        left = len(framework.tasks)
+        steps += 1
+    assert steps >= 5
+    assert not framework.tasks
+    assert not agent.tasks
+    assert not mirror.state.agents

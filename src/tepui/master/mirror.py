@@ -8,7 +8,8 @@ what agents and schedulers say (DESIGN 3, state is soft).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from itertools import islice
 from typing import TypeVar
 
 from tepui.master import extensions, legacy, views
@@ -36,6 +37,9 @@ from tepui.model.v1.mesos import Resource
 
 WARM_SECONDS_MAX = 60.0
 """What roles used according to an older picture does not count."""
+
+FREED_PER_STEP = 200
+"""Tasks that `Mirror.empty` gives back at a time: about a millisecond."""
 
 Value = TypeVar("Value")
 
@@ -289,6 +293,25 @@ class Mirror:
         if not self.whole or self.age_seconds(now) > WARM_SECONDS_MAX:
             return {}
         return {agent.agent_id: consumed_on(agent) for agent in self.state.agents.values()}
+
+    def empty(self) -> Iterator[None]:
+        """Give back what the picture holds, a part with each step, when nobody reads it any more. That of a large
+        cluster takes a second to free, which nobody can wait for at once."""
+        agents = self.state.agents
+        for agent in agents.values():
+            agent.tasks.clear()
+        yield
+        frameworks = (*self.state.frameworks.values(), *self.state.completed_frameworks.values())
+        for framework in frameworks:
+            for tasks in (framework.tasks, framework.unreachable_tasks):
+                while tasks:
+                    for name in list(islice(tasks, FREED_PER_STEP)):
+                        del tasks[name]
+                    yield
+        while agents:
+            for name in list(islice(agents, FREED_PER_STEP)):
+                del agents[name]
+            yield
 
 
 def _config(leader: MirroredLeader) -> MasterConfig:

@@ -64,6 +64,8 @@ class Server(ABC):
 
     async def _listen(self) -> int:
         """Returns the port. Raises StartError when it cannot be listened on."""
+        garbage.tune()
+        garbage.keep_looking(asyncio.get_running_loop())
         wanted = self._flags.number("port")
         try:
             return await self._http.start(self._flags.text("ip"), wanted)
@@ -72,8 +74,6 @@ class Server(ABC):
 
     def _begin(self, core: Core, metrics: Registry) -> None:
         """From now on events go to `core`; `metrics` are those that it counts in."""
-        garbage.tune()
-        garbage.keep_looking(asyncio.get_running_loop())
         self._engine = engine = Engine(core, self._appliers)
         register_shell_metrics(metrics, self._http.counters, self._links.counters, self._exchange, self._turn, engine)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -30,6 +29,7 @@ from tepui.master.records import (
 )
 from tepui.master.registry import Registry, RegistryRecord
 from tepui.master.stories import sentence
+from tepui.model.quantities import Quantities
 from tepui.model.shell import (
     Event,
     Store,
@@ -61,6 +61,7 @@ from tepui.server.whitelist import Whitelist
 from tepui.storage.registry import Backend, RegistryError, RegistryStore
 from tepui.transport.client import HttpTransport
 from tepui.transport.http import HttpServer, text
+from tepui.transport.line import Line
 from tepui.transport.link import LINK_PATH, LinkServer
 from tepui.transport.loop import run
 from tepui.wire.versions import MESOS_VERSION, build_facts
@@ -147,7 +148,7 @@ class MasterServer(Server):
         self._election: Election | None = None
         self._ending: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._ended = False
-        self._led = asyncio.Event()
+        self._line = Line(asyncio.get_running_loop())
         hosts = flags.text("whitelist")
         self._whitelist = None if hosts is None else Whitelist(Path(hosts), lambda hosts: post(WhitelistRead(hosts)))
         self._agents = LinkServer(
@@ -178,7 +179,10 @@ class MasterServer(Server):
         self._mirror = MirrorKeeper(HttpTransport(), self._clock.now, Random(SystemRandom().getrandbits(128)))
         stale = StaleReads(self._exchange, lambda: self._mirror.mirror, self._clock.now, self._standby.elsewhere)
         standby = self._standby.routes(self._routes, stale.routes())
-        self._connect(HttpServer(standby, self._cold, flusher=self._flusher, pipelined=calls), self._agents)
+        self._connect(
+            HttpServer(standby, self._cold, flusher=self._flusher, pipelined=calls, lines={LINK_PATH: self._line}),
+            self._agents,
+        )
         self._appliers[Store] = self._store
         self._appliers[Stop] = lambda effect: self._end(effect.why)
 
@@ -216,6 +220,8 @@ class MasterServer(Server):
     async def _lead(self, config: MasterConfig, backend: Backend) -> None:
         """Read the registry, and lead from then on. Raises RegistryError."""
         begun = self._clock.now()
+        # An agent that is sent away now would come back after a pause, and each pause is longer.
+        self._line.hold(TAKEOVER_SECONDS_MAX)
         await self._mirror.stop()
         registry = RegistryStore(
             backend,
@@ -226,13 +232,16 @@ class MasterServer(Server):
         )
         self._registry = registry
         stored = await registry.lead()
-        # Fifty thousand agents are a second's work, in which /health is to be answered.
+        # Fifty thousand agents are seconds of work in all, in which /health is to be answered.
         known = await asyncio.to_thread(lambda: Registry(stored.records()))
         now = self._clock.now()
         config = msgspec.structs.replace(config, epoch=stored.epoch, elected_time=now)
-        consumption = self._mirror.consumption(stored.epoch_before)
-        self._mirror.mirror = None
-        core = MasterCore(
+        consumption: dict[str, dict[str, Quantities]] = {}
+        if known.quota:
+            consumption = await asyncio.to_thread(self._mirror.consumption, stored.epoch_before)
+        self._mirror.forget()
+        core = await asyncio.to_thread(
+            MasterCore,
             config,
             make_allocator(self._flags),
             Random(SystemRandom().getrandbits(128)),
@@ -248,7 +257,7 @@ class MasterServer(Server):
             self._whitelist.start()
         self._standby.lead_by(config.info)
         self._standby.recovering = False
-        self._led.set()
+        self._line.release()
         self._http.serve(self._routes, self._calls)
         self._turn.start()
         log.info(
@@ -326,11 +335,6 @@ class MasterServer(Server):
 
     async def _cold(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == LINK_PATH:
-            if self._standby.recovering:
-                # An agent that is sent away now would come back after a pause, and each pause is longer.
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(TAKEOVER_SECONDS_MAX):
-                        await self._led.wait()
             if self._core is None:
                 return self._standby.cold(request.path)
             return await self._agents.handle(request)

@@ -22,6 +22,9 @@ SILENCE_SECONDS_MAX = 10.0
 """A leader that says nothing for so long, though it says every second that nothing changed, is left."""
 BACKOFF_SECONDS_MIN = 0.1
 BACKOFF_SECONDS_MAX = 5.0
+FREE_AFTER_SECONDS = 30.0
+"""A mirror that is of no use any more is freed when a takeover is over, and then by small steps."""
+FREE_PAUSE_SECONDS = 0.02
 
 
 class MirrorKeeper:
@@ -55,10 +58,16 @@ class MirrorKeeper:
                 await following
         await self._transport.close()
 
+    def forget(self) -> None:
+        """The mirror is of no use any more."""
+        mirror, self.mirror = self.mirror, None
+        if mirror is not None:
+            _free(mirror)
+
     def consumption(self, epoch: int) -> dict[str, dict[str, Quantities]]:
         """What the mirror knows of the leader of this epoch, the one directly before: see `Mirror.consumption`.
         Nothing, when it is a mirror of another."""
-        mirror = self.mirror
+        mirror = self.mirror  # read by a thread while nobody is followed
         if mirror is None or mirror.config.epoch != epoch:
             return {}
         return mirror.consumption(self._now())
@@ -78,6 +87,9 @@ class MirrorKeeper:
             except Exception:
                 log.exception("the mirror of the leader cannot be kept up")
                 why = "a fault of this program; its traceback is above"
+            finally:
+                if fresh is not self.mirror:
+                    _free(fresh)
             if fresh.whole:
                 wait_seconds = BACKOFF_SECONDS_MIN
             if fresh.whole or why != told:
@@ -103,7 +115,20 @@ class MirrorKeeper:
                 for record in decoder.feed(chunk):
                     fresh.apply(decode_part(record), self._now())
                     if fresh.whole and self.mirror is not fresh:
+                        self.forget()
                         self.mirror = fresh
                         log.info("mirrors the leader at revision %s", fresh.revision_text)
         finally:
             await stream.close()
+
+
+def _free(mirror: Mirror) -> None:
+    loop = asyncio.get_running_loop()
+    steps = mirror.empty()
+
+    def step() -> None:
+        for _ in steps:
+            loop.call_later(FREE_PAUSE_SECONDS, step)
+            return
+
+    loop.call_later(FREE_AFTER_SECONDS, step)

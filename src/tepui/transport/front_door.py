@@ -24,12 +24,13 @@ import logging
 import socket
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 from urllib.parse import unquote_to_bytes
 
 import httptools
 
 from tepui.transport.hot import Counters, HotRequest, Limits
+from tepui.transport.line import Line
 from tepui.transport.turn import Flusher
 
 log = logging.getLogger(__name__)
@@ -48,10 +49,13 @@ RECORDIO_TYPE = b"application/recordio"
 SWEEP_SECONDS_MAX = 5.0
 
 
-class HasExtraInfo(Protocol):
-    """A transport, or a WebSocket."""
+class Socket(Protocol):
+    """A socket, or what a transport shows of it."""
 
-    def get_extra_info(self, name: str, /) -> Any: ...
+    @property
+    def family(self) -> int: ...
+
+    def setsockopt(self, level: int, option: int, value: int, /) -> None: ...
 
 
 class BadRequestError(Exception):
@@ -63,13 +67,13 @@ class BadRequestError(Exception):
         self.sentence = sentence
 
 
-def tune(transport: HasExtraInfo, stall_seconds_max: float) -> None:
-    """Send small answers at once, and notice peers that vanished without a word.
+def tune(sock: Socket | None, stall_seconds_max: float) -> None:
+    """Send small answers at once, and notice peers that vanished without a word. What a listening socket is told holds
+    for the connections that it accepts.
 
     Heartbeats to a vanished peer vanish in the kernel's buffer, so nothing in this process would see it before the
     kernel's own patience ends, after some 15 minutes; `TCP_USER_TIMEOUT` makes that `stall_seconds_max`.
     """
-    sock = transport.get_extra_info("socket")
     if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
         return
     with contextlib.suppress(OSError):
@@ -89,6 +93,9 @@ class FrontDoor:
 
     Requests to `pipelined` paths (None: to all) may wait for their answers side by side. The next one after a request
     to any other path is read when its answer is written and the client takes it: such answers are long.
+
+    `lines` are for paths that are not hot: who asks for one of them first, to the letter, stands in its line before the
+    connection is handed over.
     """
 
     def __init__(
@@ -99,6 +106,7 @@ class FrontDoor:
         flusher: Flusher,
         pipelined: Collection[str] | None = None,
         limits: Limits | None = None,
+        lines: Mapping[str, Line] | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.loop = loop or asyncio.get_running_loop()
@@ -108,6 +116,7 @@ class FrontDoor:
         self.numbers = itertools.count(1)
         self.cold = cold
         self.connections: set[Connection] = set()
+        self._waiting_lines = {f"GET {path} HTTP/1.1".encode(): line for path, line in (lines or {}).items()}
         self.serve(hot, pipelined)
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -151,6 +160,12 @@ class FrontDoor:
         return None
 
     # For the connections.
+
+    def line_for(self, head: bytes | bytearray) -> Line | None:
+        """Where a connection waits whose next request begins like this; None: nowhere."""
+        if not self._waiting_lines:
+            return None
+        return self._waiting_lines.get(bytes(head[: head.find(b"\r\n")]))
 
     def admit(self, connection: Connection) -> bool:
         self.counters.connections_total += 1
@@ -265,6 +280,7 @@ class Connection(asyncio.Protocol):
         "_handler",
         "_headers",
         "_heard",
+        "_line",
         "_lingering",
         "_long_answer",
         "_out",
@@ -314,6 +330,7 @@ class Connection(asyncio.Protocol):
         self._out: list[bytes] = []
         self._dirty = False
         self._cold = False  # a request for the other side waits in `_pending`
+        self._line: Line | None = None  # where it waits
         self._deaf = False  # no further request is read from this connection
         self._closing = False  # close when all is written
         self._lingering = False
@@ -338,11 +355,12 @@ class Connection(asyncio.Protocol):
             return
         self.transport = transport
         self._quiet_since = self.loop.time()
-        tune(transport, self.limits.stall_seconds_max)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
         self.door.dismiss(self)
+        if self._line is not None:
+            self._line.leave(self)
         queue, self._queue = self._queue, deque()
         self._stream = None
         self._pending.clear()
@@ -490,7 +508,7 @@ class Connection(asyncio.Protocol):
             if not self._dirty:
                 self._mark_dirty()
         else:
-            self._hand_over()
+            self._go()
         return -1
 
     def _feed_head(self, head: bytes) -> None:
@@ -661,7 +679,7 @@ class Connection(asyncio.Protocol):
         elif self._closing or self._end_of_input:
             self._finish()
         elif self._cold:
-            self._hand_over()
+            self._go()
         else:
             if self._continue:
                 self._continue = False
@@ -693,6 +711,14 @@ class Connection(asyncio.Protocol):
             self.loop.call_later(self.limits.linger_seconds_max, self.shut)
         else:
             self.transport.close()
+
+    def _go(self) -> None:
+        """Leave for the other side, or stand in the line that leads there."""
+        self._line = self.door.line_for(self._pending)
+        if self._line is None:
+            self._hand_over()
+        else:
+            self._line.join(self, self._hand_over)
 
     def _hand_over(self) -> None:
         """Give the connection to the other side, as if it had been there from the start."""

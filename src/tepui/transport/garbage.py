@@ -1,9 +1,11 @@
 """The garbage collector, set up for a server that keeps millions of small objects which hardly ever form cycles.
 
 With CPython's own settings the collector looks at every young object after each 700 allocations, and at all old ones
-whenever a quarter more have come: with 50,000 agents that was over half the time of a first full allocation, in pauses
-of seconds. Here the young are looked at less often, and the old by a clock: what was there at the last look is frozen,
-so that a look costs what came since, not what there is. Objects without cycles are freed at once as ever.
+whenever a quarter more have come: with 50,000 agents that was over half the time of a first full allocation, and with
+80,000 tasks a standby stood still for half a second again and again. Here only the young are looked at by themselves.
+What has survived that is looked at by a clock, and frozen: never looked at again. A look is for a calm minute; when
+more has come than it may cost, that is the state of a cluster that has just arrived, and is frozen unseen. Objects
+without cycles are freed at once as ever, frozen or not.
 """
 
 from __future__ import annotations
@@ -11,28 +13,37 @@ from __future__ import annotations
 import asyncio
 import gc
 
-THRESHOLDS = (50_000, 20, 1_000_000)
-"""Allocations before the youngest are looked at; looks before the middle ones are; so many that the old never are."""
-LOOK_SECONDS = 600.0
-"""Between looks at everything that came since the last one."""
+YOUNG_MAX = 20_000
+"""So many more objects than before are there when the young are looked at: a pause of milliseconds."""
+NEVER = 1_000_000
+LOOK_SECONDS = 60.0
+LOOK_OBJECTS_MAX = 200_000
+"""Objects that one look may cost: some tens of milliseconds."""
 
 
 def tune() -> None:
-    """From now on: rare looks at young objects, none at those that are here now."""
-    gc.set_threshold(*THRESHOLDS)
-    _look()
-
-
-def keep_looking(loop: asyncio.AbstractEventLoop) -> asyncio.TimerHandle:
-    """Look again and again as long as the loop runs; cancel what is returned to end that before the first look."""
-
-    def look() -> None:
-        _look()
-        loop.call_later(LOOK_SECONDS, look)
-
-    return loop.call_later(LOOK_SECONDS, look)
-
-
-def _look() -> None:
+    """From now on: quick looks at young objects, and none at those that are here now."""
+    gc.set_threshold(YOUNG_MAX, NEVER, NEVER)
     gc.collect()
     gc.freeze()
+
+
+def keep_looking(loop: asyncio.AbstractEventLoop) -> None:
+    """Look by the clock as long as the loop runs."""
+
+    def again() -> None:
+        look()
+        loop.call_later(LOOK_SECONDS, again)
+
+    loop.call_later(LOOK_SECONDS, again)
+
+
+def look() -> bool:
+    """Free what is garbage among the objects that came since the last look, and freeze the others; returns whether
+    they were few enough to be looked at."""
+    young, times, _ = gc.get_count()
+    few = young + times * YOUNG_MAX <= LOOK_OBJECTS_MAX
+    if few:
+        gc.collect(1)
+    gc.freeze()
+    return few

@@ -21,15 +21,17 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_exceptions import HttpProcessingError
 
 from tepui.transport import heads
-from tepui.transport.front_door import RECORDIO_TYPE, FrontDoor, Handler, dispatch
+from tepui.transport.front_door import RECORDIO_TYPE, FrontDoor, Handler, dispatch, tune
 from tepui.transport.hot import Counters, HotRequest, Limits
+from tepui.transport.line import Line
 from tepui.transport.turn import Flusher
 
 log = logging.getLogger(__name__)
 
 ColdHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
-LISTEN_BACKLOG = 1024
+LISTEN_BACKLOG = 65_535
+"""As many as the system allows (`net.core.somaxconn`): a client that finds no room there asks again after 1, 3, 7 s."""
 TLS_HANDSHAKE_SECONDS_MAX = 20.0
 STOP_GRACE_SECONDS = 5.0
 
@@ -118,7 +120,8 @@ _aiohttp_log.addFilter(_PeersFaults())
 class HttpServer:
     """Serves `hot` paths by synchronous handlers and all others by `cold`, on one port.
 
-    `pipelined` is explained at `FrontDoor`. `server_options` go to `aiohttp.web.Server`; the defaults suit a master.
+    `pipelined` and `lines` are explained at `FrontDoor`. `server_options` go to `aiohttp.web.Server`; the defaults suit
+    a master.
     """
 
     def __init__(
@@ -130,6 +133,7 @@ class HttpServer:
         pipelined: Collection[str] | None = None,
         ssl_context: ssl.SSLContext | None = None,
         limits: Limits | None = None,
+        lines: Mapping[str, Line] | None = None,
         server_options: Mapping[str, Any] | None = None,
     ) -> None:
         self._cold = cold
@@ -148,7 +152,9 @@ class HttpServer:
             **(server_options or {}),
         }
         self._aiohttp = web.Server(self._serve, request_factory=self._make_request, **options)
-        self._door = FrontDoor(hot, self._aiohttp, flusher=flusher, pipelined=pipelined, limits=self._limits)
+        self._door = FrontDoor(
+            hot, self._aiohttp, flusher=flusher, pipelined=pipelined, limits=self._limits, lines=lines
+        )
 
     def serve(self, hot: Mapping[str, Handler], pipelined: Collection[str] | None = None) -> None:
         """Serve these paths from now on instead of the hot ones before."""
@@ -173,6 +179,8 @@ class HttpServer:
             backlog=LISTEN_BACKLOG,
             ssl_handshake_timeout=None if self._ssl_context is None else TLS_HANDSHAKE_SECONDS_MAX,
         )
+        for listening in self._listener.sockets:
+            tune(listening, self._limits.stall_seconds_max)
         address: tuple[str, int] = self._listener.sockets[0].getsockname()
         return address[1]
 

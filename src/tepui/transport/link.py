@@ -580,7 +580,7 @@ class LinkClient:
         await self._serve(socket)
 
     async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        tune(socket, STALL_SECONDS_MAX)
+        tune(socket.get_extra_info("socket"), STALL_SECONDS_MAX)
         name = str(uuid.uuid4())
         self._link = link = Link(
             name,
