@@ -48,7 +48,17 @@ class Scheduler(Framework):
         message: Event = {"type": "SUBSCRIBE", "subscribe": {"framework_info": every}}
         if "id" in every:
             message["framework_id"] = every["id"]
-        return EventStream(self.cluster.master_address, json_call(SCHEDULER, message))
+
+        def opened() -> EventStream | None:
+            stream = EventStream(self.cluster.master_address, json_call(SCHEDULER, message))
+            if stream.response.status != 503:
+                return stream
+            stream.close()
+            return None
+
+        stream = wait_until(opened, "the master leads")
+        assert isinstance(stream, EventStream)
+        return stream
 
     def again(self) -> Scheduler:
         """The scheduler's next life: another process with the framework's id."""
@@ -193,6 +203,54 @@ def test_agent(cluster: Cluster, subscribe: SchedulerFactory, is_partition_aware
     scheduler.wait_event("OFFERS", start)
 
 
+def test_agent_goes_on_telling_how_tasks_had_ended(cluster: Cluster, subscribe: SchedulerFactory) -> None:
+    """What it had taken down before it was killed is told by its successor, in order, until it is acknowledged."""
+    scheduler = subscribe(**PARTITION_AWARE, checkpoint=True)
+    scheduler.held.add("task")
+    scheduler.launch("task")
+    uuid = scheduler.wait_update("task", "TASK_RUNNING")["uuid"]
+    os.kill(scheduler.executor_pid(), signal.SIGKILL)
+    scheduler.wait_event("FAILURE")
+    agent = cluster.agents[0]
+    agent.server.kill()
+    start = len(scheduler.stream.events)
+    cluster.start_agent(agent)
+    assert scheduler.wait(lambda: uuid in [status.get("uuid") for status in scheduler.updates(start)]), "not sent again"
+    scheduler.acknowledge("task")
+    assert scheduler.wait(lambda: _with_uuid(scheduler, "task", start)[-1:] == ["TASK_FAILED"])
+    assert set(_with_uuid(scheduler, "task", start)) == {"TASK_RUNNING", "TASK_FAILED"}
+    scheduler.acknowledge("task")
+
+
+@only_ours
+def test_agent_comes_back_when_nothing_runs_that_it_does_not_know(
+    cluster: Cluster, subscribe: SchedulerFactory
+) -> None:
+    """It ends what it left before it offers the resources, and waits for those that take their time."""
+    scheduler = subscribe(**PARTITION_AWARE, checkpoint=True)
+    agent = cluster.agents[0]
+    agent_id = cluster.agent_id(agent)
+    assert scheduler.wait(lambda: scheduler.best_offer(agent_id) is not None)
+    offer = scheduler.best_offer(agent_id)
+    assert offer is not None
+    command = {"value": "trap 'sleep 2; exit' TERM; while true; do sleep 0.1; done"}
+    launch = {"task_infos": [task_info("slow", agent_id, "crash", None, command=command)]}
+    operations = [{"type": "LAUNCH", "launch": launch}]
+    scheduler.call("ACCEPT", accept={"offer_ids": [{"value": scheduler.take(offer)}], "operations": operations})
+    scheduler.wait_update("slow", "TASK_RUNNING")
+    sandboxes = agent.sandbox_root / "slaves"
+    assert processes_of(sandboxes)
+    agent.server.kill()
+    cluster.start_agent(agent)
+    assert not processes_of(sandboxes)
+
+
+def _with_uuid(scheduler: Scheduler, task_id: str, since: int) -> list[str]:
+    """The states that were told to be acknowledged, in order."""
+    updates = scheduler.updates(since)
+    return [status["state"] for status in updates if "uuid" in status and status["task_id"]["value"] == task_id]
+
+
 def test_agent_takes_its_plain_executors_along(cluster: Cluster, subscribe: SchedulerFactory) -> None:
     """An executor of a framework that does not checkpoint sees its stream end, and leaves."""
     scheduler = subscribe()
@@ -266,6 +324,53 @@ def test_unacknowledged_updates_are_sent_again(subscribe: SchedulerFactory) -> N
     assert first["uuid"] == second["uuid"]
     scheduler.acknowledge("task")
     scheduler.wait_update("task", "TASK_KILLED")
+
+
+def test_a_master_is_not_ahead_of_updates(cluster: Cluster, subscribe: SchedulerFactory) -> None:
+    """A task has ended, and its first update is not acknowledged: until then its scheduler hears nothing of the end."""
+    first = subscribe(**PARTITION_AWARE, checkpoint=True)
+    first.held.add("task")
+    first.launch("task")
+    first.wait_update("task", "TASK_RUNNING")
+    os.kill(first.executor_pid(), signal.SIGKILL)
+    first.wait_event("FAILURE")
+    agent = cluster.agents[0]
+    start = len(first.stream.events)
+    agent.server.signal(signal.SIGSTOP)
+    first.wait_update("task", "TASK_UNREACHABLE", start)
+    agent.server.signal(signal.SIGCONT)
+    status = first.wait_event("UPDATE", _position(first, "TASK_UNREACHABLE") + 1)["status"]
+    assert _names(status) == ("task", "TASK_FAILED")
+    assert ("uuid" in status, status["reason"]) == (False, "REASON_AGENT_REREGISTERED")
+    _reconcile(first, "TASK_RUNNING")
+    cluster.master.kill()
+    assert first.stream.wait_closed()
+    cluster.start_master()
+    second = subscribe(first)
+    second.held.add("task")
+    wait_until(lambda: any(entry["active"] for entry in cluster.agent_entries()), "the agent is back")
+    _reconcile(second, "TASK_RUNNING")
+    second.wait_update("task", "TASK_RUNNING")
+    assert second.wait(lambda: bool(second.unacknowledged))
+    second.acknowledge("task")
+    assert second.wait(lambda: _with_uuid(second, "task", 0)[-1:] == ["TASK_FAILED"])
+
+
+def _reconcile(scheduler: Scheduler, state: str) -> None:
+    """The master says that the task is in this state."""
+    start = len(scheduler.stream.events)
+    scheduler.call("RECONCILE", reconcile={"tasks": [{"task_id": {"value": "task"}}]})
+    assert scheduler.wait(lambda: any(one.get("reason") == "REASON_RECONCILIATION" for one in scheduler.updates(start)))
+    answer = next(one for one in scheduler.updates(start) if one.get("reason") == "REASON_RECONCILIATION")
+    assert (_names(answer), "uuid" in answer) == (("task", state), False)
+
+
+def _position(scheduler: Scheduler, state: str) -> int:
+    """Where the last update to this state is among the events."""
+    states = [
+        event["update"]["status"]["state"] if event["type"] == "UPDATE" else "" for event in scheduler.stream.events
+    ]
+    return len(states) - 1 - states[::-1].index(state)
 
 
 def test_master(cluster: Cluster, subscribe: SchedulerFactory) -> None:

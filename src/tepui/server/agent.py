@@ -59,6 +59,7 @@ from tepui.server.oversubscription import Oversubscription
 from tepui.server.record_requests import refused_records
 from tepui.server.signals import wait_for_signal
 from tepui.server.statistics import RunStatistics
+from tepui.server.strays import Strays
 from tepui.server.system import detected_resources
 from tepui.server.volumes import Volumes, check_disks
 from tepui.server.work_dir import WorkDirLock
@@ -74,8 +75,6 @@ log = logging.getLogger(__name__)
 
 SANDBOXES_SHOWN_MAX = 10_000
 """Sandboxes whose files are shown; the oldest go first."""
-STRAY_GRACE_SECONDS = 5.0
-"""What a run gets that an earlier agent started and nobody knows any more."""
 _PREFIXES = ("", "/slave(1)")
 _EXECUTOR_API = "/api/v1/executor"
 WHY_NOT_RECORDED = "The exit status is unknown: the supervisor has lost its record of the run"
@@ -175,6 +174,8 @@ class AgentServer(Server):
         self._supervisor = supervisor.SupervisorClient(
             Path(runtime_dir) if runtime_dir is not None else work_dir / "run", self._on_supervisor
         )
+        self._strays = Strays(self._supervisor.kill)
+        self._linking: asyncio.Task[None] | None = None
         self._masters = MasterLocator(flags.text("master") or "", lambda: self._link.look_again("another master leads"))
         self._link = LinkClient(
             self._locate_master,
@@ -248,7 +249,7 @@ class AgentServer(Server):
         self._turn.start()
         self._oversubscription.start()
         self._masters.start()
-        self._link.start()
+        self._linking = asyncio.create_task(self._link_when_alone())
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._leave)
         log.info("agent serves http://%s:%d, looks for its master at %s", config.ip, port, self._flags.text("master"))
         return port
@@ -262,7 +263,13 @@ class AgentServer(Server):
         """Wait until the core wants the agent to end; returns why."""
         return await self._stopping
 
+    async def _link_when_alone(self) -> None:
+        await self._strays.wait()
+        self._link.start()
+
     async def stop(self) -> None:
+        if self._linking is not None:
+            self._linking.cancel()
         await self._masters.stop()
         await super().stop()
         self._oversubscription.stop()
@@ -409,6 +416,7 @@ class AgentServer(Server):
             post(RunStarted(event.run, event.pid))
         elif isinstance(event, supervised.RunFailed):
             self._pids.pop(event.run, None)
+            self._strays.ended(event.run)
             post(RunFailed(event.run, event.why))
         elif isinstance(event, supervised.RunExited):
             self._pids.pop(event.run, None)
@@ -416,6 +424,7 @@ class AgentServer(Server):
                 post(RunExited(event.run, event.status, event.why))
             else:
                 self._supervisor.forget(event.run)
+                self._strays.ended(event.run)
         elif isinstance(event, supervised.SupervisorReady):
             self._end_strays(event.runs)
             self._account_for_lost({record.run for record in event.runs})
@@ -424,10 +433,12 @@ class AgentServer(Server):
 
     def _end_strays(self, runs: list[supervised.RunRecord]) -> None:
         """Kill runs that an earlier agent on this work folder left, because nobody can account for them."""
-        for record in runs:
-            if record.state == "running" and (self._core is None or not self._core.knows_run(record.run)):
-                log.warning("killing run %s of an earlier agent", record.run)
-                self._supervisor.kill(record.run, STRAY_GRACE_SECONDS)
+        core = self._core
+        self._strays.end(
+            record.run
+            for record in runs
+            if record.state == "running" and (core is None or not core.knows_run(record.run))
+        )
 
     def _account_for_lost(self, recorded: set[str]) -> None:
         """End the runs that were running and that a new supervisor has nothing on record about, as without its disk."""
