@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tepui.master import extensions, legacy, views
+from tepui.master import extensions, legacy, mirroring, views
 from tepui.master.gauges import Picture
 from tepui.master.mirror import FREED_PER_STEP, Mirror
 from tepui.master.state import Agent, Framework, Task
@@ -96,10 +96,38 @@ def live_through(steps: Steps) -> None:
     history.compare()
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
-@given(st.lists(STEP, min_size=10, max_size=60))
-def test_the_mirror_shows_what_the_leader_shows_in_every_history(steps: Steps) -> None:
-    live_through(steps)
+@pytest.mark.parametrize("entries_max", [2, mirroring.ENTRIES_MAX])
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(steps=st.lists(STEP, min_size=10, max_size=60))
+def test_the_mirror_shows_what_the_leader_shows_in_every_history(entries_max: int, steps: Steps) -> None:
+    """However few things one part may tell."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mirroring, "ENTRIES_MAX", entries_max)
+        live_through(steps)
+
+
+def test_a_mirror_is_as_old_as_the_oldest_thing_that_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts of a telling that is not over yet bring it nearer, but not up to date."""
+    monkeypatch.setattr(mirroring, "ENTRIES_MAX", 2)
+    history = Mirrored()
+    stage = history.stage
+    history.compare()
+    mirror, then = stage.mirrors["m"], stage.now
+    revision = mirror.revision_text
+    for number in range(5):
+        history.connect(number, 1, 0)
+    history.stage.core.context.now = stage.now
+    follower = stage.core.context.followers.streams["m"]
+    while True:
+        part = mirroring._part(stage.core.context, follower)
+        if follower.up_to_date:
+            break
+        mirror.apply(part, stage.now + 10)
+        assert mirror.whole
+        assert mirror.revision_text == revision
+        assert mirror.age_seconds(stage.now + 10) >= stage.now + 10 - then
+    mirror.apply(part, stage.now)
+    assert mirror.revision_text != revision
 
 
 @pytest.mark.slow

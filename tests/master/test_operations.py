@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
+
 from tepui.allocator import DrfAllocator
-from tepui.master import views
+from tepui.master import operations, views
 from tepui.master.core import MasterCore
 from tests.master.stage import Stage
 from tests.master.stage_base import config
@@ -70,6 +72,33 @@ def test_operations_are_counted_and_shown_until_nobody_waits_for_them() -> None:
     assert counters["master/messages_operation_status_update"] == 3
     assert counters["master/valid_operation_status_updates"] == 3
     assert counters["master/valid_operation_status_update_acknowledgements"] == 1
+
+
+def test_operators_can_ask_what_became_of_their_operations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is over is remembered, up to a bound."""
+    monkeypatch.setattr(operations, "SETTLED_MAX", 3)
+    stage = Stage()
+    stage.say(AGENT)
+    for _ in range(4):
+        stage.say("operator o RESERVE_RESOURCES cpus(+a):1")
+    names = [uuid.hex() for uuid in stage.core.state.agents["M-S0"].operations]
+
+    def told(name: str) -> list[str]:
+        return stage.say(f"extension operation agent_id=S0 operation_id={name}")
+
+    assert told(names[0]) == ["answer 200 {state: OPERATION_PENDING, message: None}"]
+    stage.say("applied l0 u0 framework=none")
+    stage.say("applied l0 u1 FAILED framework=none message=broken")
+    assert told(names[0]) == ["answer 200 {state: OPERATION_FINISHED, message: None}"]
+    assert told(names[1]) == ["answer 200 {state: OPERATION_FAILED, message: broken}"]
+    stage.say("lose l0")
+    assert told(names[2]) == ["answer 200 {state: OPERATION_PENDING, message: None}"]
+    stage.say(AGENT.replace("agent l0", "agent l1 id=S0"))
+    assert told(names[3]) == ['answer 200 {state: OPERATION_DROPPED, message: "The operation did not reach the agent"}']
+    assert told(names[0]) == told("0" * 32) == ["answer 200 {state: OPERATION_UNKNOWN, message: None}"]
+    for wrong in ("", "xyz", names[0][:-1]):
+        (sentence,) = told(wrong)
+        assert sentence.startswith("answer 400 Expecting 'agent_id', and as 'operation_id' ")
 
 
 def test_what_several_parts_of_a_snapshot_say_of_resources_counts_together() -> None:

@@ -158,9 +158,11 @@ class Context:
         agent = self.state.agents.get(task.agent_id)
         return task.info.agent_id if agent is None or agent.info.id is None else agent.info.id
 
-    def answer(self, request: int, status: int, body: object = None) -> None:
-        """Answer a request; `body` as `tepui.model.shell.Answer` says."""
-        self.effects.append(Answer(request, status, body))
+    def answer(
+        self, request: int, status: int, body: object = None, *, headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        """Answer a request; `body` and `headers` as `tepui.model.shell.Answer` says."""
+        self.effects.append(Answer(request, status, body, headers))
 
     def send(self, framework: Framework, event: scheduler.Event) -> None:
         """Send an event to a framework; nothing happens while it is not connected."""

@@ -138,7 +138,9 @@ def _stored(context: Context, service: AgentService, why: str, request: int | No
             state.service.pop(agent_id, None)
         context.followers.agent(agent_id)
         agent = state.agents.get(agent_id)
-        if agent is not None and not agent.leaving:
+        if agent is not None and agent.leaving:
+            agent.service = state.service.get(agent_id)  # it will count when the agent is back
+        elif agent is not None:
             _act(context, agent, why)
     if request is not None:
         context.answer(request, 200)

@@ -6,13 +6,14 @@ fetching them all. They are plain data, with amounts of resources as the legacy 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from heapq import nlargest
 from typing import Any
 
 import msgspec
 
-from tepui.master import shares, tasks, why
+from tepui.master import operations, shares, tasks, why
 from tepui.master.context import Context
 from tepui.master.gauges import Picture
 from tepui.master.records import Record
@@ -31,6 +32,7 @@ TASKS_LIMIT_MAX = 10_000
 """The most tasks that one answer shows."""
 
 _SUBJECTS = ("framework_id", "task_id", "agent_id", "executor_id", "offer_id")
+_OPERATION_ID = re.compile("[0-9a-f]{32}")
 _BOOKKEEPING = frozenset(Record.__struct_fields__)
 
 Arguments = Mapping[str, str]
@@ -322,6 +324,18 @@ def _record_object(record: Record) -> Object:
     }
 
 
+# What became of an operator's operation.
+
+
+def _operation(context: Context, arguments: Arguments) -> Object | str:
+    """The status of an operation that an operator asked for. FINISHED means that the agent has it on its disk."""
+    agent_id, operation_id = arguments.get("agent_id"), arguments.get("operation_id", "")
+    if not agent_id or not _OPERATION_ID.fullmatch(operation_id):
+        return "Expecting 'agent_id', and as 'operation_id' what the answer to the call named as Tepui-Operation-Id."
+    status = operations.status_of(context.state, agent_id, bytes.fromhex(operation_id))
+    return {"state": status.state.value, "message": status.message}
+
+
 _READ_PICTURE: dict[str, Callable[[Picture, Arguments], Object | str]] = {
     "agents": _agents,
     "frameworks": _frameworks,
@@ -330,6 +344,7 @@ _READ_PICTURE: dict[str, Callable[[Picture, Arguments], Object | str]] = {
 }
 
 _READ: dict[str, Callable[[Context, Arguments], Object | str]] = {
+    "operation": _operation,
     "shares": shares.shares,
     "story": _story,
     "why": why.why,

@@ -44,6 +44,7 @@ class Follower:
         "offers",
         "operations",
         "paused",
+        "revision",
         "settings",
         "tasks",
         "told_at",
@@ -88,6 +89,8 @@ class Follower:
         self.paused = False
         """It reads too slowly."""
         self.told_at = 0.0
+        self.revision = 0
+        """When it last had been told everything, and the number of the newest record then."""
 
     @property
     def up_to_date(self) -> bool:

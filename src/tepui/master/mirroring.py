@@ -1,7 +1,9 @@
 """The leader's side of mirrors: streams over which other masters are told how the things that changed look now.
 
 Parts are made every `PART_SECONDS` and not at each change: a short task then costs one entry or none, and readers of a
-mirror are told its age anyway. A new follower is told everything in parts of bounded size, one a turn of the loop.
+mirror are told its age anyway. Parts are of bounded size: what does not fit, of a new follower's first telling or of
+thousands of agents that come back, follows in the next turns of the loop. Only the last of such parts has a new time
+and revision, so a mirror's age is that of the oldest thing it shows.
 """
 
 from __future__ import annotations
@@ -32,8 +34,8 @@ from tepui.model.shell import OpenSession
 PART_SECONDS = 0.2
 SILENCE_SECONDS = 1.0
 """A follower that there is nothing to tell is told so, at least so often."""
-ENTRIES_MAX = 1000
-"""About so many entries are in one part of the first telling."""
+ENTRIES_MAX = 500
+"""About so many entries are in one part: some ten milliseconds of the leader's time."""
 FOLLOWERS_MAX = 16
 """One more, and the oldest ends. Masters are three or five, as a rule."""
 
@@ -68,8 +70,7 @@ def due(context: Context) -> None:
         if follower.up_to_date and follower.whole and context.now < follower.told_at + SILENCE_SECONDS:
             continue
         context.send_stream(session, _part(context, follower))
-        follower.told_at = context.now
-        if not follower.whole:
+        if not follower.up_to_date:
             again = context.now
     if context.followers:
         context.timers.set(MIRRORS, again)
@@ -88,9 +89,9 @@ def backlog(context: Context, session: str, full: bool) -> None:
 
 
 def _part(context: Context, follower: Follower) -> MirrorPart:
-    """The next part, with everything that the follower was not told, if that is not the first time."""
+    """The next part of what the follower was not told."""
     state = context.state
-    part = MirrorPart(revision=context.log.number, time=context.now)
+    part = MirrorPart(revision=follower.revision, time=follower.told_at)
     if not follower.introduced:
         follower.introduced = True
         part.leader = _leader(context)
@@ -98,17 +99,17 @@ def _part(context: Context, follower: Follower) -> MirrorPart:
         follower.settings = False
         part.settings = _settings(state)
     room = ENTRIES_MAX
-    whole = follower.whole
 
     def each(pending: dict[_Key, None], tell: Callable[[MirrorPart, State, _Key], None]) -> None:
         nonlocal room
-        chosen = list(pending) if whole else list(islice(pending, room))
+        chosen = list(islice(pending, room))
         room -= len(chosen)
         for key in chosen:
             del pending[key]
             tell(part, state, key)
 
-    # What refers to something comes after it.
+    # What refers to something comes after it; and what is given back (an offer) after what was made of it, so that a
+    # mirror in between rather counts something twice than not at all.
     each(follower.frameworks, _tell_framework)
     each(follower.agents, _tell_agent)
     each(follower.executors, _tell_executor)
@@ -116,11 +117,15 @@ def _part(context: Context, follower: Follower) -> MirrorPart:
     each(follower.offers, _tell_offer)
     each(follower.operations, _tell_operation)
     for framework_id, number in list(follower.completed.items()):
-        if room <= 0 and not whole:
+        if room <= 0:
             break
         del follower.completed[framework_id]
         room -= _tell_completed(part, state, framework_id, number)
-    follower.whole = part.whole = whole or follower.up_to_date
+    if follower.up_to_date:
+        follower.whole = True
+        follower.revision, follower.told_at = context.log.number, context.now
+        part.revision, part.time = follower.revision, follower.told_at
+    part.whole = follower.whole
     return part
 
 

@@ -23,7 +23,7 @@ from tepui.master import messages, offers
 from tepui.master.context import Context
 from tepui.master.operation_validation import MEMBERS, messages_of
 from tepui.master.records import OperationAdded, OperationRemoved, OperationUpdated
-from tepui.master.state import Agent, Framework, Operation
+from tepui.master.state import Agent, Framework, Operation, State
 from tepui.model import link
 from tepui.model.operations import Conversion, apply_checkpointed, conversion
 from tepui.model.resource_kind import reservation_stack
@@ -42,6 +42,8 @@ TERMINAL: dict[OperationState, str] = {
     _State.OPERATION_GONE_BY_OPERATOR: "gone_by_operator",
 }
 """The states that an operation never leaves, by what metrics call them."""
+SETTLED_MAX = 1000
+"""Of so many operators' operations that are over the master remembers what became of them."""
 
 
 # What is counted.
@@ -142,7 +144,7 @@ def normalised(info: Info, role: str | None = None) -> Info:
     return result
 
 
-def begin(context: Context, agent: Agent, framework: Framework | None, info: Info, done: Conversion) -> None:
+def begin(context: Context, agent: Agent, framework: Framework | None, info: Info, done: Conversion) -> Operation:
     """The operation has been applied to the allocator's books: make it known, and have the agent apply it.
 
     `done` is what it does to the agent's resources.
@@ -155,6 +157,7 @@ def begin(context: Context, agent: Agent, framework: Framework | None, info: Inf
     _add(context, agent, operation)
     _count_added(context, info)
     _send(context, agent, operation)
+    return operation
 
 
 def rescind_offered(context: Context, agent: Agent, volumes: Resources) -> None:
@@ -303,7 +306,20 @@ def _forget(context: Context, agent: Agent, operation: Operation, why: str) -> N
             del state.orphans[operation.framework_id]
     if operation.latest.state not in TERMINAL:
         _count_ended(context, operation.info, operation.latest.state)
+    if not operation.framework_id:
+        state.settled_operations[operation.uuid] = operation.latest
+        if len(state.settled_operations) > SETTLED_MAX:
+            state.settled_operations.popitem(last=False)
     context.record(OperationRemoved(operation.uuid.hex(), operation.framework_id, agent.agent_id, why), operation)
+
+
+def status_of(state: State, agent_id: str, uuid: bytes) -> OperationStatus:
+    """What has become of an operation: OPERATION_UNKNOWN when this master has not heard of it, or not lately."""
+    agent = state.agents.get(agent_id)
+    operation = None if agent is None else agent.operations.get(uuid)
+    if operation is not None:
+        return operation.latest
+    return state.settled_operations.get(uuid) or OperationStatus(state=_State.OPERATION_UNKNOWN)
 
 
 def _detach(framework: Framework, operation: Operation) -> None:

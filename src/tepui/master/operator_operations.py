@@ -6,7 +6,7 @@ use it cannot have (Mesos: operations by operators).
 
 from __future__ import annotations
 
-from tepui.master import offers, operation_validation, operations
+from tepui.master import offers, operation_validation, operations, state
 from tepui.master.context import Context
 from tepui.master.events import OperatorCall
 from tepui.master.operation_validation import Requester
@@ -18,12 +18,18 @@ from tepui.model.v1.master import Call
 
 _Type = Operation.Type
 
+OPERATION_ID_HEADER = "Tepui-Operation-Id"
+"""Of a 202: the operation's UUID in hexadecimal."""
+
 _NAMED_ON_AGENT = frozenset({_Type.RESERVE, _Type.CREATE, _Type.GROW_VOLUME, _Type.SHRINK_VOLUME})
 """Operations whose refusal names the agent."""
 
 
 def call(context: Context, event: OperatorCall) -> None:
-    """Answer one of the six calls: 202 when it is done, 400 when it is wrong, 409 when it cannot be now."""
+    """Answer one of the six calls: 202 when the agent is asked for it, 400 when it is wrong, 409 when it cannot be now.
+
+    A header of the 202 names the operation, so that its end can be asked for.
+    """
     wanted = _wanted(event.call)
     if wanted is None:
         context.answer(event.request, 501, "")
@@ -46,11 +52,11 @@ def call(context: Context, event: OperatorCall) -> None:
     if why is not None:
         context.answer(event.request, 403, why)
         return
-    why = _apply(context, agent, operation)
-    if why is None:
-        context.answer(event.request, 202)
+    begun = _apply(context, agent, operation)
+    if isinstance(begun, str):
+        context.answer(event.request, 409, begun)
     else:
-        context.answer(event.request, 409, why)
+        context.answer(event.request, 202, headers=((OPERATION_ID_HEADER, begun.uuid.hex()),))
 
 
 def _wanted(call: Call) -> tuple[str, Operation] | None:
@@ -93,8 +99,8 @@ def _prefix(operation: Operation, agent: Agent) -> str:
     return f"Invalid {kind} operation{where}: "
 
 
-def _apply(context: Context, agent: Agent, operation: Operation) -> str | None:
-    """Apply a valid operation to what is free; or tell why it cannot be now."""
+def _apply(context: Context, agent: Agent, operation: Operation) -> state.Operation | str:
+    """Apply a valid operation to what is free, and have the agent apply it; or tell why it cannot be now."""
     if agent.link is None or agent.leaving:
         return f"Agent {agent.agent_id} is not connected; try again when it is back"
     done = conversion(operation)
@@ -109,8 +115,7 @@ def _apply(context: Context, agent: Agent, operation: Operation) -> str | None:
     if operation.type is _Type.DESTROY:
         operations.rescind_offered(context, agent, done.consumed)
     context.allocator.convert_free(agent.agent_id, *done)
-    operations.begin(context, agent, None, operation, done)
-    return None
+    return operations.begin(context, agent, None, operation, done)
 
 
 def _in_order(agent: Agent, resources: Resources) -> Resources:

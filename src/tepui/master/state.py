@@ -269,6 +269,8 @@ class State:
     """Outstanding offers, oldest first."""
     orphans: dict[str, dict[bytes, Operation]] = field(default_factory=dict)
     """Operations on agents whose framework is over, or not known yet: by its id."""
+    settled_operations: OrderedDict[bytes, OperationStatus] = field(default_factory=OrderedDict)
+    """What became of operators' operations that are over, oldest first."""
     stranded: dict[str, dict[tuple[str, str], None]] = field(default_factory=dict)
     """The frameworks' unreachable tasks by their agent: framework and task ids."""
     agents_by_address: dict[tuple[str, int], str] = field(default_factory=dict)

@@ -2,7 +2,8 @@
 
 A part holds the newest form of everything that changed since the part before it, or that is gone since, so that folding
 is replacing. A stream begins with parts that together hold everything; from the first part that is `whole` on, each one
-leaves the mirror as the leader's state was at `revision`.
+that has a new `revision` leaves the mirror as the leader's state was then. Those in between tell a part of what changed
+since, when that is much.
 """
 
 from __future__ import annotations
@@ -165,9 +166,9 @@ class MirrorPart(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     """See the module. A part without entries says that nothing changed."""
 
     revision: int
-    """The number of the leader's newest change record."""
+    """The number of the leader's newest change record when all that had changed had last been told."""
     time: float
-    """When it was made, by the leader's clock, in seconds since the epoch."""
+    """When that was, by the leader's clock, in seconds since the epoch."""
     whole: bool = False
     leader: MirroredLeader | None = None
     """In the first part of a stream."""
