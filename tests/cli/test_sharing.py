@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.cli.commands import ROLE, Commands, launch, subscribe
 from tests.cli.conftest import WRITING
+from tests.conformance.cluster import Agent
 from tests.conformance.scenario import Framework
 from tests.scheduler.real import running_cluster
 
@@ -19,6 +21,7 @@ class Shared:
 
     commands: Commands
     framework: Framework
+    agent: Agent
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +31,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
         with framework.stream:
             launch(framework, cluster.agent_id(cluster.agents[0]), "writer", WRITING, only="run")
             assert framework.wait_states(("only", "TASK_RUNNING"))
-            yield Shared(Commands(cluster), framework)
+            yield Shared(Commands(cluster), framework, cluster.agents[0])
 
 
 def test_weights_are_listed_and_set(shared: Shared) -> None:
@@ -119,6 +122,34 @@ def test_resources_are_reserved_made_a_volume_and_given_back(shared: Shared) -> 
     told = commands.text("reservation", "remove", "S0", "ops", "disk:1G,mem:128")
     assert told == "Gave back mem 128M, disk 1G of agent S0 that role ops had reserved.\n"
     assert commands.json("reservation", "list") == []
+
+
+def test_done_is_what_the_agent_has_done(shared: Shared) -> None:
+    """Not what the master has asked it for."""
+    commands, agent = shared.commands, shared.agent
+    agent.server.signal(signal.SIGSTOP)
+    try:
+        done = commands.run("reservation", "add", "S0", "late", "disk:64", "--timeout=200ms")
+        assert (done.returncode, done.stdout, done.stderr) == (
+            5,
+            "",
+            "tepui: Asked agent S0 for it, which has not confirmed it yet, after 0.2 s.\n",
+        )
+        told = commands.text("reservation", "add", "S0", "late", "disk:64", "--no-wait")
+        assert told == "Asked agent S0 for it, without waiting until it has done it.\n"
+    finally:
+        agent.server.signal(signal.SIGCONT)
+    (agent.work_directory / "volumes" / "roles").mkdir(parents=True, exist_ok=True)
+    in_the_way = agent.work_directory / "volumes" / "roles" / "late"
+    in_the_way.write_text("no folder")
+    done = commands.run("volume", "create", "S0", "late", "broken", "128M")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith("tepui: It failed at agent S0 (OPERATION_FAILED): ")
+    assert "late" in done.stderr, "the agent's own words"
+    in_the_way.unlink()
+    assert commands.text("volume", "create", "S0", "late", "broken", "128M").startswith("Created volume broken of 128M")
+    assert commands.text("volume", "destroy", "S0", "broken") == "Destroyed volume broken on agent S0.\n"
+    commands.text("reservation", "remove", "S0", "late", "disk:128")
 
 
 @pytest.mark.parametrize(

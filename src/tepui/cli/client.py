@@ -63,6 +63,8 @@ class Client:
         With `stale` a master that does not lead may answer reads by itself."""
         self.age_seconds: float | None = None
         """How old the oldest answer was that a standby gave; None when none did."""
+        self.operation_id: str | None = None
+        """What the last answer called the operation that was asked for; None when it named none."""
         self._stale = stale
         self._who = who
         self._hint = hint
@@ -131,6 +133,7 @@ class Client:
                 raise RefusedError(self._refusal(response.status, data))
             else:
                 self._note_age(response.headers.get("Tepui-Age-Seconds"))
+                self.operation_id = response.headers.get("Tepui-Operation-Id")
                 return data
         raise UnreachableError(f"The masters send each other's clients in a circle; the last one was {self.address}.")
 

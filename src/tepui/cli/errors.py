@@ -17,6 +17,12 @@ class NotFoundError(click.ClickException):
     exit_code = 3
 
 
+class UnconfirmedError(click.ClickException):
+    """The master took it on, and whether the agent has done it is not known."""
+
+    exit_code = 5
+
+
 class UnreachableError(click.ClickException):
     """The master, or the agent that was needed, does not answer."""
 

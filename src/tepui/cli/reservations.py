@@ -8,6 +8,7 @@ import click
 
 from tepui.cli.amounts import amounts
 from tepui.cli.client import Client
+from tepui.cli.confirming import change, wait_options
 from tepui.cli.errors import NotFoundError
 from tepui.cli.names import short_names, tail
 from tepui.cli.options import master_option, output_options
@@ -50,22 +51,33 @@ def reservation_list(client: Client, output: Output, role: str | None) -> None:
 @click.argument("role")
 @click.argument("wanted", metavar="AMOUNTS", type=amounts)
 @click.option("--principal", help="In whose name; it must be the one that asks, where the master knows who asks.")
+@wait_options
 @master_option
-def reservation_add(client: Client, agent_id: str, role: str, wanted: dict[str, float], principal: str | None) -> None:
+def reservation_add(
+    client: Client,
+    agent_id: str,
+    role: str,
+    wanted: dict[str, float],
+    principal: str | None,
+    wait_seconds: float | None,
+) -> None:
     """Keep free resources of an agent for a role: cpus:2,mem:1G. Offers in the way are rescinded."""
     agent = named_agent(client, agent_id)
     layer = {"type": "DYNAMIC", "role": role} | ({"principal": principal} if principal else {})
     messages = [{**_scalar(name, value), "reservations": [layer]} for name, value in wanted.items()]
-    _change(client, "RESERVE_RESOURCES", agent, messages)
-    click.echo(f"Reserved {resources(wanted)} of agent {tail(agent['id'])} for role {role}.")
+    if change(client, "RESERVE_RESOURCES", agent, {"resources": messages}, wait_seconds):
+        click.echo(f"Reserved {resources(wanted)} of agent {tail(agent['id'])} for role {role}.")
 
 
 @reservation.command("remove")
 @click.argument("agent_id", metavar="AGENT")
 @click.argument("role")
 @click.argument("wanted", metavar="AMOUNTS", type=amounts)
+@wait_options
 @master_option
-def reservation_remove(client: Client, agent_id: str, role: str, wanted: dict[str, float]) -> None:
+def reservation_remove(
+    client: Client, agent_id: str, role: str, wanted: dict[str, float], wait_seconds: float | None
+) -> None:
     """Give reserved resources of an agent back to everybody. What tasks use, and volumes, stay reserved."""
     agent = named_agent(client, agent_id)
     entries = [
@@ -74,8 +86,8 @@ def reservation_remove(client: Client, agent_id: str, role: str, wanted: dict[st
         if entry.role == role and entry.top["type"] == "DYNAMIC" and "scalar" in entry.message
     ]
     chosen = [message for name, value in wanted.items() for message in _take(entries, name, value, agent, role)]
-    _change(client, "UNRESERVE_RESOURCES", agent, chosen)
-    click.echo(f"Gave back {resources(wanted)} of agent {tail(agent['id'])} that role {role} had reserved.")
+    if change(client, "UNRESERVE_RESOURCES", agent, {"resources": chosen}, wait_seconds):
+        click.echo(f"Gave back {resources(wanted)} of agent {tail(agent['id'])} that role {role} had reserved.")
 
 
 def _take(entries: list[Reserved], name: str, wanted: float, agent: dict[str, Any], role: str) -> list[Message]:
@@ -95,10 +107,6 @@ def _take(entries: list[Reserved], name: str, wanted: float, agent: dict[str, An
 
 def _scalar(name: str, value: float) -> Message:
     return {"name": name, "type": "SCALAR", "scalar": {"value": value}}
-
-
-def _change(client: Client, kind: str, agent: dict[str, Any], messages: list[Message]) -> None:
-    client.call(kind, {"agent_id": {"value": agent["id"]}, "resources": messages})
 
 
 def _rows(client: Client) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ import click
 
 from tepui.cli.amounts import amounts
 from tepui.cli.client import Client
+from tepui.cli.confirming import change, wait_options
 from tepui.cli.errors import NotFoundError
 from tepui.cli.names import missing, short_names, tail
 from tepui.cli.options import master_option, output_options
@@ -43,9 +44,17 @@ def volume_list(client: Client, output: Output, role: str | None) -> None:
 @click.argument("size")
 @click.option("--path", default=None, help="Where tasks see it in their sandbox.  [default: the id]")
 @click.option("--shared", is_flag=True, help="Several tasks may use it at once.")
+@wait_options
 @master_option
 def volume_create(
-    client: Client, agent_id: str, role: str, volume_id: str, size: str, path: str | None, shared: bool
+    client: Client,
+    agent_id: str,
+    role: str,
+    volume_id: str,
+    size: str,
+    path: str | None,
+    shared: bool,
+    wait_seconds: float | None,
 ) -> None:
     """Make a volume of SIZE (MB, or such as 20G) from disk of an agent that is reserved for the role."""
     wanted = amounts(f"disk:{size}")["disk"]
@@ -63,16 +72,17 @@ def volume_create(
     message = {**in_stack_form(entry.message), "scalar": {"value": wanted}, "disk": disk}
     if shared:
         message["shared"] = {}
-    _change(client, "CREATE_VOLUMES", agent, message)
-    click.echo(f"Created volume {volume_id} of {megabytes(wanted)} on agent {tail(agent['id'])} for role {role}.")
+    if change(client, "CREATE_VOLUMES", agent, {"volumes": [message]}, wait_seconds):
+        click.echo(f"Created volume {volume_id} of {megabytes(wanted)} on agent {tail(agent['id'])} for role {role}.")
 
 
 @volume.command("destroy")
 @click.argument("agent_id", metavar="AGENT")
 @click.argument("volume_id", metavar="ID")
 @click.option("--role", help="Whose it is, where several roles have one of this id there.")
+@wait_options
 @master_option
-def volume_destroy(client: Client, agent_id: str, volume_id: str, role: str | None) -> None:
+def volume_destroy(client: Client, agent_id: str, volume_id: str, role: str | None, wait_seconds: float | None) -> None:
     """End a volume with all that is on it. Its disk stays reserved."""
     agent = named_agent(client, agent_id)
     known = [entry for entry in reserved_on([agent]) if entry.volume_id is not None]
@@ -85,8 +95,8 @@ def volume_destroy(client: Client, agent_id: str, volume_id: str, role: str | No
     if len(found) > 1:
         roles = " and ".join(entry.role for entry in found)
         raise NotFoundError(f"'{volume_id}' may be the volume of {roles}. Say --role.")
-    _change(client, "DESTROY_VOLUMES", agent, in_stack_form(found[0].message))
-    click.echo(f"Destroyed volume {volume_id} on agent {tail(agent['id'])}.")
+    if change(client, "DESTROY_VOLUMES", agent, {"volumes": [in_stack_form(found[0].message)]}, wait_seconds):
+        click.echo(f"Destroyed volume {volume_id} on agent {tail(agent['id'])}.")
 
 
 def _room(agent: dict[str, Any], role: str, wanted: float) -> Reserved | None:
@@ -99,10 +109,6 @@ def _room(agent: dict[str, Any], role: str, wanted: float) -> Reserved | None:
         if has == wanted or (has > wanted and not whole):
             return entry
     return None
-
-
-def _change(client: Client, kind: str, agent: dict[str, Any], message: Message) -> None:
-    client.call(kind, {"agent_id": {"value": agent["id"]}, "volumes": [message]})
 
 
 def _rows(client: Client) -> list[dict[str, Any]]:

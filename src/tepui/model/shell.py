@@ -68,12 +68,13 @@ class Answer(Effect):
     """The answer to a request.
 
     `body` is None (no body), text (an error's sentence, or the default `<code> <reason>.` when empty with an error
-    status), a v1 message, or plain data (dicts, lists, numbers) for the legacy endpoints.
+    status), a v1 message, or plain data (dicts, lists, numbers) for the legacy endpoints. `headers` are sent on top.
     """
 
     request: int
     status: int
     body: object = None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class OpenSession(Effect):

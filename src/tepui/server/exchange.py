@@ -83,6 +83,8 @@ class Exchange:
         if waiting is None:
             return
         body = effect.body
+        if effect.headers:
+            headers = (*headers, *effect.headers)
         if body is None:
             waiting.request.answer(effect.status, headers=headers)
         elif isinstance(body, str):

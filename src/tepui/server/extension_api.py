@@ -17,6 +17,7 @@ MASTER_EXTENSIONS = {
     "frameworks": "GET",
     "kill": "POST",
     "offers": "GET",
+    "operation": "GET",
     "shares": "GET",
     "story": "GET",
     "tasks": "GET",
