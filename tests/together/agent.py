@@ -74,14 +74,14 @@ class Agent:
             self._apply(effect)
 
     def receive(self, link: str, message: Any, epoch: int) -> None:
-        if self.link == link and self.lives and not self.world.strikes(Moment.TO_AGENT, self):
+        if self.link == link and self.lives and not self.world.strikes(Moment.TO_AGENT, self, message):
             if isinstance(message, Welcome):
                 self.seen = max(self.seen, message.epoch)
             self.tell(LinkReceived(link, message))
             records = self.core.records
             obeyed = records.welcomed and records.link == link
             assert epoch >= self.seen or not obeyed, "no agent obeys an older epoch than it has seen"
-            self.world.strikes(Moment.RECEIVED, self)
+            self.world.strikes(Moment.RECEIVED, self, message)
 
     def loses(self, link: str) -> None:
         if self.link == link and self.lives:

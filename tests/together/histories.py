@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tepui.agent.events import Leave
+from tepui.model.link import Kill, Launch
 from tepui.model.v1.mesos import MachineID
 from tests.together import operators
 from tests.together.agent import Agent
@@ -32,9 +34,9 @@ def settings(world: Trial) -> None:
 
 
 def service(world: Trial) -> None:
-    """An agent is deactivated, drained, and in service again; another one is drained for good."""
+    """An agent is deactivated, drained, and in service again; one is drained for good, and one leaves by itself."""
     world.launch(4)
-    first, second, _ = world.agents
+    first, second, third = world.agents
     first_id, second_id = first.core.agent_id, second.core.agent_id
     world.operator(operators.deactivate(first_id))
     world.operator(operators.reactivate(first_id))
@@ -44,6 +46,8 @@ def service(world: Trial) -> None:
     world.operator(operators.reactivate(first_id))
     world.operator(operators.drain(second_id, mark_gone=True))
     world.calm(lambda: not second.lives)
+    third.tell(Leave())
+    world.calm(lambda: not third.lives)
 
 
 def maintenance(world: Trial) -> None:
@@ -79,3 +83,43 @@ def absence(world: Trial) -> None:
     world.calm(lambda: not second.lives)
     world.forgets = True
     world.calm(lambda: world.has_forgotten(second_id))
+
+
+# What crosses the links.
+
+
+def tasks(world: Trial) -> None:
+    """Tasks are launched, run, are killed, and end."""
+    world.launch(2)
+    world.kill_tasks()
+    world.end_tasks()
+
+
+def again(world: Trial) -> None:
+    """A launch is lost on its way, and so is a kill: the master asks the agent, and tells it again."""
+    world.to_lose = Launch
+    world.launch(2)
+    world.to_lose = Kill
+    world.kill_tasks()
+
+
+def reservation(world: Trial) -> None:
+    world.launch(1)
+    world.reserve(world.schedulers[0])
+    world.reserve(world.schedulers[1])
+
+
+def draining(world: Trial) -> None:
+    """An agent is drained of its tasks, and in service again."""
+    world.launch(3)
+    agent_id = world.agents[0].core.agent_id
+    world.operator(operators.drain(agent_id))
+    world.calm(lambda: world.is_drained(agent_id))
+    world.operator(operators.reactivate(agent_id))
+    world.launch(1)
+
+
+def end(world: Trial) -> None:
+    """A framework ends with its tasks."""
+    world.launch(2)
+    world.tear_down(world.schedulers[1])

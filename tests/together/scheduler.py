@@ -13,6 +13,9 @@ from tepui.model.v1.mesos import (
     Filters,
     FrameworkInfo,
     Offer,
+    OperationID,
+    OperationState,
+    Resource,
     TaskID,
     TaskInfo,
     TaskState,
@@ -34,6 +37,7 @@ from tepui.session.steps import (
     Received,
     Start,
     Step,
+    Stop,
 )
 from tests.together.amounts import scalar
 
@@ -42,6 +46,17 @@ if TYPE_CHECKING:
     from tests.together.world import World
 
 TASKS_OF_FRAMEWORK_MAX = 12
+RESERVED_MEGABYTES = 128.0
+OPERATION_ENDS = frozenset(
+    {
+        OperationState.OPERATION_FINISHED,
+        OperationState.OPERATION_FAILED,
+        OperationState.OPERATION_ERROR,
+        OperationState.OPERATION_DROPPED,
+        OperationState.OPERATION_UNKNOWN,
+    }
+)
+"""Unknown to everybody is an end, too: it was not applied, and never will be."""
 
 FINAL_STATES = TERMINAL_STATES - {TaskState.TASK_LOST}
 _GONE = TERMINAL_STATES | {TaskState.TASK_UNKNOWN}
@@ -76,8 +91,15 @@ class Scheduler:
         self.heard: set[tuple[str, TaskState]] = set()
         """Updates that it acknowledged, by task and state."""
         self.never_sent: set[str] = set()
+        self.killed: set[str] = set()
+        """Tasks that it asked to be killed."""
         self.tasks_max = TASKS_OF_FRAMEWORK_MAX
         """So many are launched in all."""
+        self.operations: dict[str, OperationState | None] = {}
+        """Reservations asked for in ACCEPT calls, with the last state heard."""
+        self.must_reserve = False
+        """The next offer is for a reservation of memory."""
+        self.finished = False
         self.refuse_seconds = 5.0
         """What it does not want it does not want to see for so long."""
         self.tell(Start())
@@ -102,7 +124,8 @@ class Scheduler:
             case Deliver(item=item):
                 world.post(("app", self), lambda: self._handle(item))
             case Finished(error=error):
-                raise AssertionError(f"{self.name} ended: {error}")
+                assert error is None, f"{self.name} ended: {error}"
+                self.finished = True
 
     def _leave(self) -> None:
         """Its end of the stream is closed; the master hears of it some time."""
@@ -185,6 +208,9 @@ class Scheduler:
                     self._answer(offer)
             case scheduler_api.Event(update=scheduler_api.Event.Update(status=status)):
                 self._update(status)
+            case scheduler_api.Event(update_operation_status=scheduler_api.Event.UpdateOperationStatus(status=told)):
+                if told.operation_id is not None:
+                    self.operations[told.operation_id.value] = told.state
             case CallLost(sent=False):
                 self.never_sent.update(item.task_ids)
             case _:
@@ -196,15 +222,47 @@ class Scheduler:
         if offer.id.value not in self.session.offers:
             return
         cpus = next((one.scalar.value for one in offer.resources if one.name == "cpus" and one.scalar), 0.0)
+        if self.must_reserve:
+            self._reserve(offer)
+            return
         wanted = min(int(cpus), self.tasks_max - len(self.launched)) if self.world.faulty else 0
         if wanted <= 0:
-            decline = scheduler_api.Call.Decline(offer_ids=[offer.id], filters=Filters(refuse_seconds=self.refuse_seconds))
+            decline = scheduler_api.Call.Decline(
+                offer_ids=[offer.id], filters=Filters(refuse_seconds=self.refuse_seconds)
+            )
             self.tell(Ask(scheduler_api.Call(type=scheduler_api.Call.Type.DECLINE, decline=decline)))
             return
         tasks = [self._task(offer) for _ in range(self.world.random.randint(1, wanted))]
         launch = Offer.Operation(type=Offer.Operation.Type.LAUNCH, launch=Offer.Operation.Launch(task_infos=tasks))
         accept = scheduler_api.Call.Accept(offer_ids=[offer.id], operations=[launch], filters=Filters())
         self.tell(Ask(scheduler_api.Call(type=scheduler_api.Call.Type.ACCEPT, accept=accept)))
+
+    def _reserve(self, offer: Offer) -> None:
+        assert offer.id is not None
+        self.must_reserve = False
+        reserved = scalar("mem", RESERVED_MEGABYTES)
+        reserved.role, reserved.reservation = self.name, Resource.ReservationInfo()
+        operation = Offer.Operation(
+            type=Offer.Operation.Type.RESERVE,
+            id=OperationID(value=f"{self.name}-o{len(self.operations)}"),
+            reserve=Offer.Operation.Reserve(resources=[reserved]),
+        )
+        assert operation.id is not None
+        self.operations[operation.id.value] = None
+        accept = scheduler_api.Call.Accept(offer_ids=[offer.id], operations=[operation], filters=Filters())
+        self.tell(Ask(scheduler_api.Call(type=scheduler_api.Call.Type.ACCEPT, accept=accept)))
+
+    def ask_of_operations(self) -> None:
+        """Reconcile those that have no end yet."""
+        asked = [
+            scheduler_api.Call.ReconcileOperations.Operation(operation_id=OperationID(value=name))
+            for name, state in self.operations.items()
+            if state not in OPERATION_ENDS
+        ]
+        if asked:
+            call = scheduler_api.Call(type=scheduler_api.Call.Type.RECONCILE_OPERATIONS)
+            call.reconcile_operations = scheduler_api.Call.ReconcileOperations(operations=asked)
+            self.tell(Ask(call))
 
     def _task(self, offer: Offer) -> TaskInfo:
         task_id = f"{self.name}-t{len(self.launched)}"
@@ -230,10 +288,14 @@ class Scheduler:
             self.ended.add(name)
         self.launched[name] = status.state
 
+    def tear_down(self) -> None:
+        self.tell(Stop(teardown=True))
+
     def kill_a_task(self) -> None:
-        living = [name for name, state in self.launched.items() if state not in _GONE]
+        living = [name for name, state in self.launched.items() if state not in _GONE and name not in self.never_sent]
         if living:
             task_id = TaskID(value=self.world.random.choice(living))
+            self.killed.add(task_id.value)
             kill = scheduler_api.Call.Kill(task_id=task_id)
             self.tell(Ask(scheduler_api.Call(type=scheduler_api.Call.Type.KILL, kill=kill)))
 
@@ -247,7 +309,7 @@ class Scheduler:
 
     @property
     def settled(self) -> bool:
-        return not self.unsettled and not self.session.calls_waiting
+        return self.finished or (not self.unsettled and not self.session.calls_waiting)
 
     @property
     def unsettled(self) -> list[str]:

@@ -12,12 +12,13 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from tepui.model.task_states import TERMINAL_STATES
-from tepui.model.v1.mesos import DrainState, TaskState
+from tepui.model.v1.mesos import DrainState, OperationState, TaskState
 from tests.together import operators
 from tests.together.agent import Agent
 from tests.together.master import Master
 from tests.together.moments import Moment
 from tests.together.operators import Change, Wish
+from tests.together.scheduler import OPERATION_ENDS, RESERVED_MEGABYTES, Scheduler
 from tests.together.world import World
 
 CALM_STEPS_MAX = 20_000
@@ -49,6 +50,10 @@ class Trial(World):
         self.seen: Counter[Moment] = Counter()
         self.away: set[Agent] = set()
         """Agents that nothing reaches, and that reach nobody."""
+        self.traffic: set[type] = set()
+        """The messages that crossed links, or were about to."""
+        self.to_lose: type | None = None
+        """The history itself has the next message of this kind to an agent lost."""
         super().__init__(seed, leases=False, **master_settings)
         self.calls_lost = 0.0
         self.forgets = False
@@ -59,19 +64,25 @@ class Trial(World):
     def spared(self) -> int:
         return 1 << 30 if self.fault_arrives else 0
 
-    def strikes(self, moment: Moment, where: Master | Agent) -> bool:
+    def strikes(self, moment: Moment, where: Master | Agent, message: object = None) -> bool:
         fault = self.fault_to_come
+        if message is not None:
+            self.traffic.add(type(message))
         number = self.seen[moment]
         self.seen[moment] += 1
+        if type(message) is self.to_lose and moment is Moment.TO_AGENT:
+            self.to_lose = None
+            self._lose(moment, where)
+            if fault == (moment, number, What.LOSS, self.fault_arrives):
+                self.fault_to_come = None
+            return True
         if fault is None or (moment, number) != (fault.moment, fault.number):
             return False
         self.fault_to_come = None
         master = where if isinstance(where, Master) else where.master or self.leader
         assert master is not None
         if fault.what is What.LOSS:
-            assert isinstance(where, Agent)
-            self.drop(("up" if moment is Moment.TO_MASTER else "down", where.link))
-            self.break_link(where)
+            self._lose(moment, where)
         elif fault.what is What.KILL:
             self.kill(master)
         else:
@@ -79,6 +90,12 @@ class Trial(World):
             self.elect()
             return moment is Moment.STORE
         return True
+
+    def _lose(self, moment: Moment, where: Master | Agent) -> None:
+        """The message is lost, with all that follows it in its direction."""
+        assert isinstance(where, Agent)
+        self.drop(("up" if moment is Moment.TO_MASTER else "down", where.link))
+        self.break_link(where)
 
     # What a history says.
 
@@ -114,6 +131,35 @@ class Trial(World):
             scheduler.tasks_max += tasks
         self.calm(lambda: all(one.has_all_running for one in self.schedulers))
 
+    def kill_tasks(self) -> None:
+        """Each framework has a task killed, and hears of its end."""
+        for scheduler in self.schedulers:
+            scheduler.kill_a_task()
+        self.calm(lambda: all(one.launched[name] in TERMINAL_STATES for one in self.schedulers for name in one.killed))
+
+    def end_tasks(self) -> None:
+        """Each agent has a task that ends by itself, and all hear of it."""
+        for agent in self.agents:
+            agent.end_a_task()
+        self.calm(lambda: all(name in one.ended for one in self.schedulers for name in self.has_ended(one)))
+
+    def tear_down(self, scheduler: Scheduler) -> None:
+        """The framework ends for good: so do its tasks."""
+        scheduler.tear_down()
+        self.calm(lambda: scheduler.finished)
+        self.calm(lambda: not any(self.has_framework(agent, scheduler) for agent in self.agents))
+
+    def reserve(self, scheduler: Scheduler) -> None:
+        """The framework reserves memory of some agent, and asks until it knows what came of it."""
+        scheduler.must_reserve = True
+        self.calm(lambda: not scheduler.must_reserve)
+        for _ in range(ATTEMPTS_MAX):
+            if all(state in OPERATION_ENDS for state in scheduler.operations.values()):
+                return
+            scheduler.ask_of_operations()
+            self.calm()
+        raise AssertionError(f"what came of {scheduler.operations} cannot be found out")
+
     def leave(self, agent: Agent) -> None:
         """The agent is cut off."""
         self.away.add(agent)
@@ -133,35 +179,43 @@ class Trial(World):
         assert self.fault_to_come is None, f"the history has no {self.fault_to_come}"
         self.away.clear()
         self.settle()
-        for scheduler in self.schedulers:
-            for name, state in scheduler.launched.items():
-                forgotten = self.forgets and state is TaskState.TASK_UNKNOWN
-                told = state in TERMINAL_STATES or state is TaskState.TASK_UNREACHABLE or forgotten
-                assert told or name in scheduler.never_sent, f"{name} is {state} in the end"
-                ran = (scheduler.session.info.id.value, name) in self.ran if scheduler.session.info.id else False
-                is_end = name in scheduler.ended or scheduler.places[name] in self.lost_agents
-                assert is_end or not ran, f"{name} ran, and its end was not told: it is {state}"
         leader = self.leader
         assert leader is not None
+        state = leader.core.state
+        for scheduler in [one for one in self.schedulers if not one.finished]:
+            for name, last in scheduler.launched.items():
+                if name in scheduler.never_sent:
+                    continue
+                place = scheduler.places[name]
+                # Agents that left or were taken down are forgotten, be it before all frameworks have heard of it.
+                forgotten = last is TaskState.TASK_UNKNOWN and not state.is_known(place)
+                unreachable = last is TaskState.TASK_UNREACHABLE and place in state.unreachable_agents
+                assert last in TERMINAL_STATES or forgotten or unreachable, f"{name} is {last} in the end"
+                may_miss = place not in {agent.core.agent_id for agent in self.agents if agent.lives}
+                ran = (framework_of(scheduler), name) in self.ran
+                assert name in scheduler.ended or may_miss or not ran, f"{name} ran, and its end was not told: {last}"
+        reserved = sum(agent.core.records.checkpointed.quantities().get("mem", 0) for agent in self.agents)
+        ends = [state for one in self.schedulers for state in one.operations.values()]
+        finished = ends.count(OperationState.OPERATION_FINISHED)
+        assert reserved == finished * RESERVED_MEGABYTES * 1000, f"{reserved} are reserved, and told was {ends}"
         leader.core.check()
         self.kill(leader)
         self.elect()
         self.check_wishes()
 
-    @property
-    def lost_agents(self) -> set[str]:
-        """Those whose tasks have an end that was not theirs."""
-        assert self.leader is not None
-        state = self.leader.core.state
-        living = {agent.core.agent_id for agent in self.agents if agent.lives}
-        return {*state.gone_agents, *state.unreachable_agents} | {
-            place for one in self.schedulers for place in one.places.values() if place not in living
-        }
-
     # What a history waits for.
 
     def is_unreachable(self, agent_id: str) -> bool:
         return self.leader is not None and agent_id in self.leader.core.state.unreachable_agents
+
+    def has_ended(self, scheduler: Scheduler) -> list[str]:
+        """The framework's tasks that were started, and run no more."""
+        running = [task for agent in self.agents for task in agent.runs.values()]
+        owner = framework_of(scheduler)
+        return [name for other, name in self.ran if other == owner and (owner, name) not in running]
+
+    def has_framework(self, agent: Agent, scheduler: Scheduler) -> bool:
+        return framework_of(scheduler) in agent.core.records.frameworks
 
     def has_forgotten(self, agent_id: str) -> bool:
         return self.leader is not None and operators.found(self.leader.core.state, f" {agent_id}") == operators.UNKNOWN
@@ -189,7 +243,9 @@ class Trial(World):
             agent.master is self.leader and agent.core.records.welcomed
             for agent in self.agents
             if agent.lives and agent not in self.away
-        ) and all(one.master is self.leader and not one.session.calls_waiting for one in self.schedulers)
+        ) and all(
+            one.finished or (one.master is self.leader and not one.session.calls_waiting) for one in self.schedulers
+        )
 
     def _meet_deposed(self, master: Master) -> None:
         """A master goes on that does not know that another one leads: agents come to it, and an operator."""
@@ -213,11 +269,19 @@ class Trial(World):
         self.check_wishes()
 
 
-def moments(history: Callable[[Trial], None], **master_settings: Any) -> Counter[Moment]:
-    """How many moments of each kind a history has in which nothing breaks."""
-    world = Trial(**master_settings)
+def framework_of(scheduler: Scheduler) -> str:
+    """Its id; empty before it has one."""
+    framework_id = scheduler.session.info.id
+    return "" if framework_id is None else framework_id.value
+
+
+def moments(
+    history: Callable[[Trial], None], seed: int = 0, **master_settings: Any
+) -> tuple[Counter[Moment], set[type]]:
+    """How many moments of each kind a history has in which nothing breaks, and the messages that cross its links."""
+    world = Trial(None, seed, **master_settings)
     history(world)
-    found = world.seen.copy()
+    found = world.seen.copy(), world.traffic.copy()
     world.finish()
     return found
 

@@ -86,7 +86,7 @@ class World:
         """How much of what is under way on a connection that breaks still arrives, in one direction."""
         return self.random.randint(0, 3)
 
-    def strikes(self, moment: Moment, where: Master | Agent) -> bool:  # noqa: ARG002
+    def strikes(self, moment: Moment, where: Master | Agent, message: object = None) -> bool:  # noqa: ARG002
         """Whether something breaks in this moment, so that what was to happen does not. For worlds of single faults."""
         return False
 
@@ -216,9 +216,9 @@ class World:
 
     def reaches(self, master: Master, link: str, message: Any) -> None:
         agent = master.links.get(link)
-        if master in self._living() and agent is not None and not self.strikes(Moment.TO_MASTER, agent):
+        if master in self._living() and agent is not None and not self.strikes(Moment.TO_MASTER, agent, message):
             master.tell(LinkReceived(link, message))
-            self.strikes(Moment.RECEIVED, agent)
+            self.strikes(Moment.RECEIVED, agent, message)
 
     def cut_link(self, agent: Agent) -> None:
         link, master = agent.link, agent.master
@@ -283,12 +283,17 @@ class World:
             self.wishes[change.subject] = [Wish(before, acknowledged=True)]
         self.wishes[change.subject].append(wish)
 
+        at_once = True
+
         def answered(status: int, _: object) -> None:
-            wish.refused = status != 200
-            wish.acknowledged = status == 200
+            # Without a lease, who was deposed may say that all is as it should be, and stores nothing.
+            believed = self.leases or not at_once or master is self.leader
+            wish.refused = status != 200 and believed
+            wish.acknowledged = status == 200 and believed
 
         session = f"operator-{self.number()}"
         master.ask(lambda request: OperatorCall(request, session, None, change.call), answered)
+        at_once = False
         return wish
 
     def check_wishes(self) -> None:
@@ -318,6 +323,8 @@ class World:
         roll = self.random.random()
         if self.faulty and roll < 0.03:
             self.fault()
+        elif self.leader is None and self.random.random() < 0.05:
+            self.elect()
         elif roll < 0.12:
             idle = [agent for agent in self.agents if agent.link is None]
             if idle:
