@@ -249,6 +249,7 @@ class MasterServer(Server):
             consumption=consumption,
         )
         self._core = core
+        core.metrics.register_gauge("tepui/link/waiting", lambda: len(self._line))
         core.metrics.register_gauge("registrar/queued_operations", lambda: registry.waiting)
         core.metrics.register_gauge("registrar/registry_size_bytes", lambda: registry.size_bytes)
         core.metrics.timers["registrar/state_fetch"].add((now - begun) * 1000, now)
