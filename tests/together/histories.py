@@ -116,6 +116,7 @@ def draining(world: Trial) -> None:
     world.operator(operators.drain(agent_id))
     world.calm(lambda: world.is_drained(agent_id))
     world.operator(operators.reactivate(agent_id))
+    world.calm(lambda: world.agents[0].core.records.drain_config is None)
     world.launch(1)
 
 

@@ -11,7 +11,8 @@ import msgspec
 from tepui.allocator import DrfAllocator
 from tepui.master.config import MasterConfig
 from tepui.master.core import MasterCore
-from tepui.master.registry import Registry, RegistryRecord
+from tepui.master.registry import AgentAdmitted, Registry, RegistryRecord
+from tepui.model.link import Welcome
 from tepui.model.shell import (
     Answer,
     CloseLink,
@@ -79,6 +80,8 @@ class Master:
                 if scheduler is not None:
                     scheduler.stream_ends(session, "closed by the master")
             case SendLink(link=link, message=message):
+                if isinstance(message, Welcome):
+                    self._check_stored(message.agent_id)
                 if link in self.links:
                     receive, epoch = self.links[link].receive, self.epoch
                     world.post(("down", link), lambda: receive(link, message, epoch))
@@ -90,6 +93,12 @@ class Master:
                 world.post(("store", self), lambda: self._store(token, records))  # type: ignore[arg-type]
             case _:
                 raise AssertionError(f"nobody applies {effect}")
+
+    def _check_stored(self, agent_id: str) -> None:
+        """Who is welcomed is stored as a member."""
+        records = (record for record in self.world.registry if isinstance(record, AgentAdmitted))
+        stored = any(record.info.id is not None and record.info.id.value == agent_id for record in records)
+        assert stored, f"{agent_id} is welcomed, and is not stored"
 
     def _store(self, token: int, records: Sequence[RegistryRecord]) -> None:
         """Conditional on the epoch: a deposed master's write is refused, and it steps down."""

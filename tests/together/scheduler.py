@@ -6,6 +6,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from tepui.master.events import SchedulerCall, SchedulerSubscribe
+from tepui.master.registry import AgentGone, AgentUnreachable
 from tepui.model.task_states import TERMINAL_STATES
 from tepui.model.v1 import scheduler as scheduler_api
 from tepui.model.v1.mesos import (
@@ -59,6 +60,7 @@ OPERATION_ENDS = frozenset(
 """Unknown to everybody is an end, too: it was not applied, and never will be."""
 
 FINAL_STATES = TERMINAL_STATES - {TaskState.TASK_LOST}
+_AGENT_AWAY = {TaskState.TASK_UNREACHABLE, TaskState.TASK_GONE_BY_OPERATOR}
 _GONE = TERMINAL_STATES | {TaskState.TASK_UNKNOWN}
 
 
@@ -284,9 +286,19 @@ class Scheduler:
                 assert status.state in TERMINAL_STATES, f"{name} had ended, and then came {status.state}"
             if status.state in FINAL_STATES:
                 self.ended.add(name)
-        elif status.state is TaskState.TASK_GONE and self.world.leases:
-            self.ended.add(name)
+        else:
+            self._check_stored(status.state, self.places[name])
+            if status.state is TaskState.TASK_GONE and self.world.leases:
+                self.ended.add(name)
         self.launched[name] = status.state
+
+    def _check_stored(self, state: TaskState, agent_id: str) -> None:
+        """What becomes of an agent is stored before frameworks hear of it."""
+        stored = any(
+            isinstance(record, AgentUnreachable | AgentGone) and record.agent_id == agent_id
+            for record in self.world.registry
+        )
+        assert stored or state not in _AGENT_AWAY, f"{agent_id} is {state} for {self.name}, and that is not stored"
 
     def tear_down(self) -> None:
         self.tell(Stop(teardown=True))
