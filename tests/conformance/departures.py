@@ -72,7 +72,7 @@ WORDS = {
 }
 
 # Headers that Tepui sends on top.
-ADDED_HEADERS = frozenset({"etag", "last-modified", "accept-ranges"})
+ADDED_HEADERS = frozenset({"etag", "last-modified", "accept-ranges", "tepui-operation-id"})
 
 # What the reference itself answers differently from one run to the next.
 REFERENCE_RULES = Rules(names_may_lack=(re.compile(""),), names_may_add=(re.compile(""),))
