@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tepui.master import extensions, legacy, mirroring, views
+from tepui.master.followers import Followers
 from tepui.master.gauges import Picture
 from tepui.master.mirror import FREED_PER_STEP, Mirror
-from tepui.master.state import Agent, Framework, Task
+from tepui.master.state import Agent, Framework, State, Task
 from tepui.model.resources import Resources
 from tepui.model.v1.master import Call
 from tepui.model.v1.mesos import AgentID, AgentInfo, FrameworkInfo, TaskID, TaskInfo, TaskState
@@ -62,24 +63,31 @@ def the_mirror_shows_what_the_leader_shows(stage: Stage, mirror: Mirror) -> None
 
 
 class Mirrored(History):
-    """A history that a standby watches, whichever master leads."""
+    """A history that two standbys watch, whichever master leads; they read at speeds of their own."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.stage.command("mirror m")
+        self.watch_it()
 
     def fail_over(self, a: int, b: int, c: int) -> None:
         super().fail_over(a, b, c)
+        self.watch_it()
+
+    def watch_it(self) -> None:
         self.stage.command("mirror m")
+        self.stage.command("mirror n")
 
-    def read_slowly(self, slowly: bool) -> None:
-        self.stage.command(f"backlog m {'full' if slowly else 'empty'}")
+    def read_slowly(self, name: str, slowly: bool) -> None:
+        self.stage.command(f"backlog {name} {'full' if slowly else 'empty'}")
 
-    def compare(self) -> None:
-        self.read_slowly(False)
+    def compare(self, *names: str) -> None:
+        """Those of these names have caught up."""
+        for name in names:
+            self.read_slowly(name, False)
         self.stage.command("after 0.2")
-        assert self.stage.mirrors["m"].whole
-        the_mirror_shows_what_the_leader_shows(self.stage, self.stage.mirrors["m"])
+        for name in names:
+            assert self.stage.mirrors[name].whole
+            the_mirror_shows_what_the_leader_shows(self.stage, self.stage.mirrors[name])
 
 
 def live_through(steps: Steps) -> None:
@@ -91,9 +99,10 @@ def live_through(steps: Steps) -> None:
         getattr(history, step.__name__)(a, b, c)
         history.stage.lines.clear()
         if count % 7 == 6:
-            history.compare()
-            history.read_slowly(c == 0)
-    history.compare()
+            history.compare("m", *("n" * (c < 4)))
+            history.read_slowly("m", c == 0)
+            history.read_slowly("n", c % 2 == 1)
+    history.compare("m", "n")
 
 
 @pytest.mark.parametrize("entries_max", [2, mirroring.ENTRIES_MAX])
@@ -111,13 +120,13 @@ def test_a_mirror_is_as_old_as_the_oldest_thing_that_it_shows(monkeypatch: pytes
     monkeypatch.setattr(mirroring, "ENTRIES_MAX", 2)
     history = Mirrored()
     stage = history.stage
-    history.compare()
+    history.compare("m", "n")
     mirror, then = stage.mirrors["m"], stage.now
     revision = mirror.revision_text
     for number in range(5):
         history.connect(number, 1, 0)
     history.stage.core.context.now = stage.now
-    follower = stage.core.context.followers.streams["m"]
+    (follower,) = stage.core.context.followers
     while True:
         part = mirroring._part(stage.core.context, follower)
         if follower.up_to_date:
@@ -135,6 +144,36 @@ def test_a_mirror_is_as_old_as_the_oldest_thing_that_it_shows(monkeypatch: pytes
 @given(st.lists(STEP, min_size=40, max_size=150))
 def test_the_mirror_shows_what_the_leader_shows_in_many_long_histories(steps: Steps) -> None:
     live_through(steps)
+
+
+def test_standbys_that_know_the_same_are_told_by_the_same_parts() -> None:
+    """One that reads too slowly is left behind, and the others are not held up."""
+    followers = Followers()
+    state = State()
+    followers.add(state, "a")
+    followers.add(state, "b")
+    for follower in followers:
+        follower.settings, follower.whole = False, True
+    followers.join()
+    (together,) = followers
+    assert list(together.sessions) == ["a", "b"]
+    followers.pause("b")
+    followers.agent("A")
+    assert [list(follower.sessions) for follower in followers] == [["a"], ["b"]]
+    first, second = followers
+    assert list(first.agents) == list(second.agents) == ["A"]
+    first.agents.clear()
+    followers.join()
+    assert not second.up_to_date, "what one was told, the other was not"
+    assert followers.resume("b")
+    second.agents.clear()
+    followers.join()
+    followers.remove("a")
+    (left,) = followers
+    assert list(left.sessions) == ["b"]
+    followers.remove("b")
+    assert not followers
+    assert not followers.resume("b")
 
 
 def test_a_mirror_is_given_back_in_small_steps_until_nothing_is_left() -> None:

@@ -206,7 +206,7 @@ class Context:
         self.log.append(record, self.now, self.cause)
         if self.state.operator_streams:
             self.fold(self, record, subject)
-        if self.followers.streams:
+        if self.followers:
             self.followers.note(record)
 
     def store(self, records: Sequence[RegistryRecord], then: Callable[[], None]) -> None:

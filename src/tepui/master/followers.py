@@ -1,12 +1,14 @@
 """What changed since each of the masters that mirror this one was last told. Only ids: how things look is read later.
 
 So many changes of one thing between two parts cost as much as one, and what a slow reader makes wait is bounded by what
-there is.
+there is. Masters that have been told everything are told the same from then on, so they share one record of what they
+were not told, and their parts, until one of them reads too slowly.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 
 from tepui.master.records import (
     AgentAdded,
@@ -33,7 +35,7 @@ from tepui.master.state import State
 
 
 class Follower:
-    """One of them, and what it has not been told."""
+    """One of them, or several in step, and what they have not been told."""
 
     __slots__ = (
         "agents",
@@ -45,14 +47,17 @@ class Follower:
         "operations",
         "paused",
         "revision",
+        "sessions",
         "settings",
         "tasks",
         "told_at",
         "whole",
     )
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, session: str) -> None:
         """A new one has been told nothing."""
+        self.sessions: dict[str, None] = {session: None}
+        """The names of their streams."""
         running = list(state.frameworks.values())
         everyone = [*state.completed_frameworks.values(), *running]
         self.frameworks = dict.fromkeys(framework.framework_id for framework in everyone)
@@ -92,6 +97,14 @@ class Follower:
         self.revision = 0
         """When it last had been told everything, and the number of the newest record then."""
 
+    def left_behind(self, session: str) -> Follower:
+        """The one with this stream, that was in step until now."""
+        one = copy(self)
+        one.sessions = {session: None}
+        for name in ("frameworks", "agents", "executors", "tasks", "completed", "offers", "operations"):
+            setattr(one, name, dict(getattr(self, name)))
+        return one
+
     @property
     def up_to_date(self) -> bool:
         """Whether it has been told everything."""
@@ -108,37 +121,86 @@ class Follower:
 
 
 class Followers:
-    """All of them, by the name of their stream. What changes is noted for each."""
+    """All of them. What changes is noted for each."""
 
-    __slots__ = ("streams",)
+    __slots__ = ("_all", "_of_session")
 
     def __init__(self) -> None:
-        self.streams: dict[str, Follower] = {}
+        self._all: list[Follower] = []
+        self._of_session: dict[str, Follower] = {}
 
     def __bool__(self) -> bool:
-        return bool(self.streams)
+        return bool(self._all)
 
     def __iter__(self) -> Iterator[Follower]:
-        return iter(self.streams.values())
+        return iter(self._all)
+
+    @property
+    def sessions(self) -> list[str]:
+        """The names of all streams, oldest first."""
+        return list(self._of_session)
+
+    def add(self, state: State, session: str) -> None:
+        """A new one, by its stream."""
+        follower = self._of_session[session] = Follower(state, session)
+        self._all.append(follower)
+
+    def remove(self, session: str) -> None:
+        """The stream has ended, if there was one of this name."""
+        follower = self._of_session.pop(session, None)
+        if follower is not None:
+            del follower.sessions[session]
+            if not follower.sessions:
+                self._all.remove(follower)
+
+    def pause(self, session: str) -> None:
+        """The stream's reader is slow: it waits alone, and those in step with it go on."""
+        follower = self._of_session.get(session)
+        if follower is None:
+            return
+        if len(follower.sessions) > 1:
+            del follower.sessions[session]
+            follower = self._of_session[session] = follower.left_behind(session)
+            self._all.append(follower)
+        follower.paused = True
+
+    def resume(self, session: str) -> bool:
+        """It has caught up; returns whether there is such a stream."""
+        follower = self._of_session.get(session)
+        if follower is not None:
+            follower.paused = False
+        return follower is not None
+
+    def join(self) -> None:
+        """Bring those into step that have been told everything."""
+        level = [follower for follower in self._all if follower.whole and follower.up_to_date and not follower.paused]
+        for follower in level[1:]:
+            first = level[0]
+            first.sessions.update(follower.sessions)
+            first.told_at = min(first.told_at, follower.told_at)
+            first.revision = min(first.revision, follower.revision)
+            for session in follower.sessions:
+                self._of_session[session] = first
+            self._all.remove(follower)
 
     # What changed without a record.
 
     def task(self, framework_id: str, task_id: str) -> None:
-        for follower in self.streams.values():
+        for follower in self._all:
             follower.tasks[(framework_id, task_id)] = None
 
     def framework(self, framework_id: str) -> None:
         """The order of frameworks is that of their last change, so that they are forgotten in the same order."""
-        for follower in self.streams.values():
+        for follower in self._all:
             follower.frameworks.pop(framework_id, None)
             follower.frameworks[framework_id] = None
 
     def agent(self, agent_id: str) -> None:
-        for follower in self.streams.values():
+        for follower in self._all:
             follower.agents[agent_id] = None
 
     def settings(self) -> None:
-        for follower in self.streams.values():
+        for follower in self._all:
             follower.settings = True
 
     # What changed with one.
@@ -149,15 +211,15 @@ class Followers:
             case TaskUpdated() | TaskAdded():
                 self.task(record.framework_id, record.task_id)
             case OfferAdded() | OfferRemoved():
-                for follower in self.streams.values():
+                for follower in self._all:
                     follower.offers[record.offer_id] = None
             case TaskRemoved():
-                for follower in self.streams.values():
+                for follower in self._all:
                     follower.tasks[(record.framework_id, record.task_id)] = None
                     completed = follower.completed
                     completed[record.framework_id] = completed.get(record.framework_id, 0) + 1
             case ExecutorAdded() | ExecutorRemoved():
-                for follower in self.streams.values():
+                for follower in self._all:
                     follower.executors[(record.framework_id, record.agent_id, record.executor_id)] = None
             case FrameworkAdded() | FrameworkUpdated() | FrameworkRemoved():
                 self.framework(record.framework_id)
@@ -165,7 +227,7 @@ class Followers:
                 self.agent(record.agent_id)
             case OperationAdded() | OperationUpdated() | OperationRemoved():
                 self.agent(record.agent_id)  # what it has changed, too
-                for follower in self.streams.values():
+                for follower in self._all:
                     follower.operations[(record.agent_id, bytes.fromhex(record.operation_id))] = None
             case QuotaUpdated() | WeightsUpdated():
                 self.settings()

@@ -47,29 +47,32 @@ def subscribe(context: Context, event: MirrorSubscribe) -> None:
     if not context.authorizer(event.principal, "view_mirror", ""):
         context.answer(event.request, 403, "")
         return
-    streams = context.followers.streams
-    while len(streams) >= FOLLOWERS_MAX:
-        oldest = next(iter(streams))
-        del streams[oldest]
+    followers = context.followers
+    while len(followers.sessions) >= FOLLOWERS_MAX:
+        oldest = followers.sessions[0]
+        followers.remove(oldest)
         context.close_stream(oldest)
-    streams[event.session] = Follower(context.state)
+    followers.add(context.state, event.session)
     context.effects.append(OpenSession(event.request, event.session))
     context.timers.set(MIRRORS, context.now)
 
 
 def closed(context: Context, session: str) -> None:
-    context.followers.streams.pop(session, None)
+    context.followers.remove(session)
 
 
 def due(context: Context) -> None:
     """Tell each follower what changed; who is still being told everything gets the next part in the next turn."""
     again = context.now + PART_SECONDS
-    for session, follower in context.followers.streams.items():
+    context.followers.join()
+    for follower in context.followers:
         if follower.paused:
             continue
         if follower.up_to_date and follower.whole and context.now < follower.told_at + SILENCE_SECONDS:
             continue
-        context.send_stream(session, _part(context, follower))
+        part = _part(context, follower)
+        for session in follower.sessions:
+            context.send_stream(session, part)
         if not follower.up_to_date:
             again = context.now
     if context.followers:
@@ -78,11 +81,10 @@ def due(context: Context) -> None:
 
 def backlog(context: Context, session: str, full: bool) -> None:
     """The follower reads too slowly, or has caught up: what changes meanwhile is told when it has."""
-    follower = context.followers.streams.get(session)
-    if follower is not None:
-        follower.paused = full
-        if not full:
-            context.timers.set(MIRRORS, context.now)
+    if full:
+        context.followers.pause(session)
+    elif context.followers.resume(session):
+        context.timers.set(MIRRORS, context.now)
 
 
 # Parts.

@@ -127,7 +127,7 @@ def update(context: Context, agent: Agent, message: link.StatusUpdate) -> None:
             task.status_update_uuid = status.uuid
     if task is not None:
         apply(context, framework, task, status, message.latest)
-        if context.followers.streams:
+        if context.followers:
             context.followers.task(task.framework_id, task.task_id)
 
 

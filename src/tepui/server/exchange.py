@@ -48,6 +48,8 @@ class Exchange:
         self._waiting: dict[int, _Waiting] = {}
         self._sessions: dict[str, _Session] = {}
         self._next_request = 0
+        self._part: MirrorPart | None = None
+        self._encoded_part = b""
 
     @property
     def requests_waiting(self) -> int:
@@ -116,7 +118,15 @@ class Exchange:
         session = self._sessions.get(effect.session)
         if session is not None:
             event = effect.event
-            session.stream.send(encode_part(event) if isinstance(event, MirrorPart) else encode(session.media, event))
+            session.stream.send(
+                self._encode_part(event) if isinstance(event, MirrorPart) else encode(session.media, event)
+            )
+
+    def _encode_part(self, part: MirrorPart) -> bytes:
+        """Several masters are sent the same part, one after the other."""
+        if part is not self._part:
+            self._part, self._encoded_part = part, encode_part(part)
+        return self._encoded_part
 
     def close(self, effect: CloseSession) -> None:
         """End a stream after what was sent before; the core hears nothing of it."""
