@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.conformance import captures, departures
-from tests.conformance.client import Event, call, json_call
+from tests.conformance.client import Event, call, get_json, json_call
 from tests.conformance.cluster import wait_until
 from tests.conformance.scenario import (
     STEP_TIMEOUT_SECONDS,
@@ -378,7 +378,14 @@ class Conversation(Scenario):
         self.replay_all("legacy-busy", 1, 17)
 
     def agent_endpoints(self) -> None:
+        wait_until(self._agents_have_what_is_reserved, "agents have applied all operations", STEP_TIMEOUT_SECONDS)
         self.replay_all("agent", 1, 40)
+
+    def _agents_have_what_is_reserved(self) -> bool:
+        """A 202 comes before the agent has heard of the operation."""
+        counted = {entry["id"]: entry["reserved_resources"].keys() for entry in self.cluster.agent_entries()}
+        states = [get_json(agent.address, "/state") for agent in self.cluster.agents]
+        return all(state["reserved_resources"].keys() == counted[state["id"]] for state in states)
 
     def protobuf_streams(self) -> None:
         self.main.call("SUPPRESS")
