@@ -91,7 +91,7 @@ def table(columns: Sequence[Column], rows: Sequence[Row], nothing: str) -> str:
     """Aligned text with a line of titles; the sentence `nothing` when there are no rows. Empty columns are left out."""
     if not rows:
         return nothing
-    cells = [[short(column.text(row)) if column.name else column.text(row) for row in rows] for column in columns]
+    cells = [[_cell(column, row) for row in rows] for column in columns]
     shown = [(column, texts) for column, texts in zip(columns, cells, strict=True) if any(texts)]
     widths = [max(len(column.title), *map(len, texts)) for column, texts in shown]
 
@@ -105,6 +105,13 @@ def table(columns: Sequence[Column], rows: Sequence[Row], nothing: str) -> str:
     lines = [line([column.title for column, _ in shown], lambda _, padded: padded)]
     lines += [line([texts[index] for _, texts in shown], _coloured) for index in range(len(rows))]
     return "\n".join(lines)
+
+
+def _cell(column: Column, row: Row) -> str:
+    text = column.text(row)
+    if not text.isprintable():  # whoever names a framework, or says why a task failed, must not write on this terminal
+        text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    return short(text) if column.name else text
 
 
 def short(name: str) -> str:
