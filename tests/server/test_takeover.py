@@ -1,15 +1,24 @@
-"""What a master does with agents that come before it has read the registry."""
+"""What a master does while it takes the lead, and what it does no more when it has lost it."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
+from tepui.master.core import MasterCore
+from tepui.master.mirror import Mirror
+from tepui.master.registry import QuotaSet, WeightSet
+from tepui.model.mirror import MirroredLeader, MirrorPart
+from tepui.model.v1.mesos import MasterInfo, Value
+from tepui.model.v1.quota import QuotaConfig
 from tepui.server import master as master_module
 from tepui.server.flags import MASTER_FLAGS, Flags
 from tepui.server.master import MasterServer
 from tepui.storage.registry import MemoryBackend, Stored
+from tepui.storage.registry_entries import changes_of
 from tepui.transport.link import LinkClient
 from tepui.transport.turn import Flusher
 from tests.conformance.cluster import HOST, free_port
@@ -55,7 +64,7 @@ def test_an_agent_that_comes_during_the_takeover_is_linked_when_it_is_over(monke
                 await asyncio.sleep(0)
             agent.start()
             await asked.wait()
-            while server._http.cold_connections == 0:
+            while not len(server._line):
                 await asyncio.sleep(0.001)
             assert not linked.is_set()
             backend.may_be_read.set()
@@ -66,3 +75,76 @@ def test_an_agent_that_comes_during_the_takeover_is_linked_when_it_is_over(monke
             await server.stop()
 
     asyncio.run(main())
+
+
+def test_a_master_that_must_end_stores_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        backend = MemoryBackend()
+        monkeypatch.setattr(master_module, "local_backend", lambda _: backend)
+        server = MasterServer(Flags(MASTER_FLAGS, {"registry": "in_memory", "ip": HOST, "port": str(free_port())}, {}))
+        await server.start()
+        store = server._registry
+        assert store is not None
+        stored = asyncio.Event()
+        store.store([WeightSet("first", 2.0)], stored.set)
+        async with asyncio.timeout(WAIT_SECONDS):
+            await stored.wait()
+        store.store([WeightSet("second", 3.0)], stored.clear)
+        server._end("Another master leads.")
+        await server.stop()
+        assert (await backend.read()).entries.keys() == {"weights/first"}
+        assert stored.is_set()
+        assert await server.wait() == "Another master leads."
+
+    asyncio.run(main())
+
+
+class LaterBackend(MemoryBackend):
+    """That of a cluster which another master has led before, under epoch 7."""
+
+    async def lead(self) -> Stored:
+        quota = QuotaSet(QuotaConfig(role="role", limits={"cpus": Value.Scalar(value=1.0)}))
+        entries = {key: value for key, value in changes_of([quota]).items() if value is not None}
+        return Stored((await super().lead()).epoch, entries, epoch_before=7)
+
+
+def leader_of(epoch: int) -> MirroredLeader:
+    return MirroredLeader(
+        info=MasterInfo(id="M", ip=1, port=5050),
+        version="0.1.0",
+        epoch=epoch,
+        cluster=None,
+        flags={},
+        start_time=0.0,
+        elected_time=0.0,
+        build={},
+        completed_frameworks_max=5,
+        completed_tasks_per_framework_max=5,
+    )
+
+
+@pytest.mark.parametrize(("epoch", "believed"), [(6, False), (7, True), (8, False)])
+def test_a_mirror_is_believed_when_it_is_of_the_leader_directly_before(
+    epoch: int, believed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With another one in between, tasks may run that the mirror does not know."""
+    known = {"agent": {"role": {"cpus": 1000}}}
+    told: list[Mapping[str, object]] = []
+
+    def core(*args: Any, **kwargs: Any) -> MasterCore:
+        told.append(kwargs.pop("consumption"))
+        return MasterCore(*args, **kwargs)
+
+    async def main() -> None:
+        monkeypatch.setattr(master_module, "local_backend", lambda _: LaterBackend())
+        monkeypatch.setattr(master_module, "MasterCore", core)
+        monkeypatch.setattr(Mirror, "consumption", lambda *_: known)
+        server = MasterServer(Flags(MASTER_FLAGS, {"registry": "in_memory", "ip": HOST, "port": str(free_port())}, {}))
+        server._mirror.mirror = Mirror()
+        server._mirror.mirror.apply(MirrorPart(revision=1, time=1.0, whole=True, leader=leader_of(epoch)), 1.0)
+        async with asyncio.timeout(WAIT_SECONDS):
+            await server.start()
+        await server.stop()
+
+    asyncio.run(main())
+    assert told == [known if believed else {}]

@@ -277,6 +277,33 @@ def test_a_store_that_takes_too_long_fails_once_and_stores_nothing_more() -> Non
     asyncio.run(play())
 
 
+def test_no_commit_begins_when_the_master_may_write_no_more() -> None:
+    async def play() -> None:
+        backend, failures, done = Stuck(), list[str](), list[int]()
+        may_write = True
+        store = RegistryStore(
+            backend,
+            fetch_timeout_seconds=60.0,
+            store_timeout_seconds=60.0,
+            on_failure=lambda error: failures.append(str(error)),
+            may_write=lambda: may_write,
+        )
+        await store.lead()
+        store.store([agent(1)], lambda: done.append(1))
+        await asyncio.sleep(0)
+        store.store([agent(2)], lambda: done.append(2))
+        may_write = False
+        backend.go.set()
+        while not failures:
+            await asyncio.sleep(0)
+        assert (backend.writes, done) == ([1], [1]), "what had begun is stored and answered, and nothing else"
+        assert failures == ["This master leads no longer, so it stores nothing more."]
+        assert store.waiting == 0
+        await store.close()
+
+    asyncio.run(play())
+
+
 # The file.
 
 

@@ -229,6 +229,7 @@ class MasterServer(Server):
             store_timeout_seconds=self._flags.seconds("registry_store_timeout"),
             on_failure=lambda error: self._end(str(error)),
             on_commit=self._committed,
+            may_write=self._may_write,
         )
         self._registry = registry
         stored = await registry.lead()
@@ -268,6 +269,11 @@ class MasterServer(Server):
     def _committed(self, seconds: float) -> None:
         if self._core is not None:
             self._core.metrics.timers["registrar/state_store"].add(seconds * 1000, self._clock.now())
+
+    def _may_write(self) -> bool:
+        """Whether what was decided may still be stored. The epoch fences who does not know that others lead; this is
+        for the time before another one has raised it."""
+        return not self._ended and (self._election is None or self._election.holds_lease)
 
     def _end(self, why: str) -> None:
         """Nothing happens from here on: others may lead already, or what was decided is not stored."""

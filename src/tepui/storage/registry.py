@@ -121,6 +121,8 @@ class RegistryStore:
     After a failure, or when a commit takes longer than `store_timeout_seconds`, nothing is stored any more and
     `on_failure` is told once: what the master decided since then is not safe, so it must end. That timeout bounds what
     waits, too: it is what a master decides during one commit.
+
+    No commit begins unless the master `may_write`: one that leads no longer, or may not, ends what waits as a failure.
     """
 
     def __init__(
@@ -131,6 +133,7 @@ class RegistryStore:
         store_timeout_seconds: float,
         on_failure: Callable[[RegistryError], None],
         on_commit: Callable[[float], None] | None = None,
+        may_write: Callable[[], bool] = lambda: True,
     ) -> None:
         """`on_commit` hears how long each commit took, in seconds."""
         self._backend = backend
@@ -138,6 +141,7 @@ class RegistryStore:
         self._store_timeout_seconds = store_timeout_seconds
         self._on_failure = on_failure
         self._on_commit = on_commit
+        self._may_write = may_write
         self._waiting: deque[tuple[Sequence[RegistryRecord], Callable[[], None]]] = deque()
         self._committer: asyncio.Task[None] | None = None
         self._failed = False
@@ -175,6 +179,8 @@ class RegistryStore:
     async def _commit_all(self) -> None:
         try:
             while self._waiting:
+                if not self._may_write():
+                    raise DeposedError("This master leads no longer, so it stores nothing more.")
                 await self._commit()
         except RegistryError as error:
             self._fail(error)
