@@ -93,6 +93,11 @@ class Server:
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was started and runs no more."""
+        return self._process is not None and self._process.poll() is not None
+
     def start(self) -> None:
         self._log = self.log_path.open("ab")
         self._process = subprocess.Popen(

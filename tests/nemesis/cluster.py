@@ -1,4 +1,5 @@
-"""Three ZooKeeper servers, three masters and five agents as processes, each on its machine, all to be broken."""
+"""Three ZooKeeper servers, three masters, five agents and three schedulers as processes, each on its machine, all to be
+broken."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from tests.conformance.cluster import Server, processes_of
 from tests.nemesis.network import Network
 from tests.zookeeper import zookeeper_classes
 
-ZOOKEEPERS, MASTERS, AGENTS = 3, 3, 5
+ZOOKEEPERS, MASTERS, AGENTS, SCHEDULERS = 3, 3, 5, 3
 SESSION_TIMEOUT = "2secs"
 AGENT_RESOURCES = "cpus:2;mem:512;disk:100;ports:[31000-31100]"
 
@@ -27,6 +28,8 @@ class Machine:
         self.address = address
         self.down = False
         self.paused = False
+        self.leaving = False
+        """It is to end by itself, and not to be started again before that."""
 
     def start(self) -> None:
         self.down = self.paused = False
@@ -49,9 +52,10 @@ class Machine:
 class Cluster:
     """See the module. `directory` holds everything; `work/<agent>` are the agents' folders."""
 
-    def __init__(self, directory: Path, network: Network) -> None:
+    def __init__(self, directory: Path, network: Network, seed: int) -> None:
         self.directory = directory
         self.network = network
+        self._seed = seed
         self.restarts = 0
         """How often a server ended by itself and was started again: masters that lose the lead do."""
         ports: dict[int, tuple[str, int, int, int]] = {}
@@ -63,6 +67,7 @@ class Cluster:
         self.url = f"zk://{servers}/mesos"
         self.masters = [self._master(f"m{number}") for number in range(1, MASTERS + 1)]
         self.agents = [self._agent(f"a{number}") for number in range(1, AGENTS + 1)]
+        self.schedulers = [self._scheduler(f"f{number}") for number in range(1, SCHEDULERS + 1)]
 
     def _zookeeper(self, number: int, ports: dict[int, tuple[str, int, int, int]]) -> Machine:
         name = f"z{number}"
@@ -106,23 +111,38 @@ class Cluster:
         ]  # fmt: skip
         return self._machine(name, command, (address, port))
 
+    def _scheduler(self, name: str) -> Machine:
+        command = [
+            sys.executable, "-m", "tests.nemesis.framework", f"--name={name}", f"--masters={self.url}",
+            f"--directory={self.directory}/", f"--seed={self._seed}",
+        ]  # fmt: skip
+        return self._machine(name, command, (self.network.add(name), 0))
+
     def _machine(self, name: str, command: list[str], address: tuple[str, int]) -> Machine:
         server = Server(name, self.network.command(name, command), self.directory / f"{name}.log")
         return Machine(name, server, address)
 
     @property
-    def machines(self) -> list[Machine]:
+    def servers(self) -> list[Machine]:
         return [*self.zookeepers, *self.masters, *self.agents]
 
-    def start(self) -> None:
+    @property
+    def machines(self) -> list[Machine]:
+        return [*self.servers, *self.schedulers]
+
+    def start_servers(self) -> None:
         (self.directory / "work").mkdir()
-        for machine in self.machines:
+        for machine in self.servers:
+            machine.start()
+
+    def start_schedulers(self) -> None:
+        for machine in self.schedulers:
             machine.start()
 
     def keep(self) -> None:
         """Start again what ended by itself, as an init system does."""
         for machine in self.machines:
-            if not machine.down and not machine.server.is_running:
+            if not machine.down and not machine.leaving and machine.server.has_ended:
                 machine.server.wait()
                 self.restarts += 1
                 machine.start()

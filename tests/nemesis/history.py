@@ -6,7 +6,7 @@ operators, the agents' logs, ZooKeeper's transaction logs.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -16,6 +16,8 @@ from tepui.model.task_states import TERMINAL_STATES
 from tepui.model.v1.mesos import TaskState
 
 CPUS_OF_AGENT = 2.0
+NOTICE_SECONDS_MAX = 5.0
+"""An agent that runs takes a task's end into its journal within this, whatever else the machine does."""
 
 
 class Fact(msgspec.Struct, tag=True, kw_only=True):
@@ -29,6 +31,7 @@ class Launched(Fact):
 
     task: str
     cpus: float
+    agent_id: str = ""
 
 
 class Told(Fact):
@@ -64,9 +67,22 @@ class Ended(Fact):
 
 
 class AgentKilled(Fact):
-    """kill -9. An agent that starts again ends what ran there: it does not take its tasks up yet."""
+    """kill -9, and what the agent's journal held then.
+
+    An agent that starts again ends what was alive: it does not take its tasks up yet. How the others had ended it goes
+    on telling.
+    """
 
     agent: str
+    alive: list[str]
+    ended: dict[str, str]
+    """The last states of tasks that were not acknowledged."""
+
+
+class Fault(Fact):
+    """The nemesis did something of this kind."""
+
+    kind: str
 
 
 class AgentGone(Fact):
@@ -120,8 +136,19 @@ class Finally(Fact):
 
 
 AnyFact = (
-    Launched | Told | KillAsked | Began | Ended | AgentKilled | AgentGone | Admitted | Changed | Led | Wrote | Finally
+    Launched | Told | KillAsked | Began | Ended | AgentKilled | AgentGone | Fault | Admitted | Changed | Led | Wrote
+    | Finally
 )  # fmt: skip
+
+
+def summary(history: Sequence[Any]) -> str:
+    """How much of what there was, as a table: faults by their kinds first."""
+    faults = Counter(fact.kind for fact in history if isinstance(fact, Fault))
+    others = Counter(type(fact).__name__ for fact in history if not isinstance(fact, Fault))
+    lines = [f"{number:6} {name}" for counter in (faults, others) for name, number in sorted(counter.items())]
+    epochs = [fact.epoch for fact in history if isinstance(fact, Led)]
+    return "\n".join([*lines, f"epochs {min(epochs)} to {max(epochs)}" if epochs else "no leader"])
+
 
 _TERMINAL = {state.name for state in TERMINAL_STATES}
 _OVER = _TERMINAL | {TaskState.TASK_UNKNOWN.name}
@@ -138,6 +165,7 @@ def check(history: Sequence[Any]) -> list[str]:
     return [
         *_ran_at_most_once(kinds),
         *_ends_were_told(kinds),
+        *_journalled_ends_were_told(kinds),
         *_ends_stay_ends(kinds),
         *_nothing_was_allocated_twice(kinds),
         *_epochs_grow_at_agents(kinds),
@@ -173,9 +201,6 @@ def _ends_were_told(kinds: _Kinds) -> Iterable[str]:
     told = _told(kinds)
     began = {fact.task: fact for fact in kinds[Began]}
     killed = {fact.task for fact in kinds[KillAsked]}
-    cut: dict[str, list[float]] = defaultdict(list)
-    for fact in (*kinds[AgentKilled], *kinds[AgentGone]):
-        cut[fact.agent].append(fact.time)
     for launched in kinds[Launched]:
         states = [fact.state for fact in told[launched.task]]
         if not states and launched.task not in began:
@@ -188,8 +213,28 @@ def _ends_were_told(kinds: _Kinds) -> Iterable[str]:
             continue
         wanted = {TaskState.TASK_FINISHED.name, *([TaskState.TASK_KILLED.name] if ended.task in killed else ())}
         heard = [fact for fact in told[ended.task] if fact.acknowledged and fact.state in wanted]
-        if not heard and not any(moment >= start.time for moment in cut[start.agent]):
-            yield f"{ended.task} finished on {start.agent}, which lived on, and that was never told"
+        if not heard and not _was_cut_short(kinds, start, ended):
+            yield f"{ended.task} finished on {start.agent}, which knew of it, and that was never told"
+
+
+def _was_cut_short(kinds: _Kinds, start: Began, ended: Ended) -> bool:
+    """Whether the agent cannot tell of the end: it was killed before it noticed, or has gone for good."""
+    for kill in kinds[AgentKilled]:
+        unnoticed = ended.task in kill.alive and kill.time <= ended.time + NOTICE_SECONDS_MAX
+        if kill.agent == start.agent and kill.time >= start.time and unnoticed:
+            return True
+    return any(fact.agent == start.agent and fact.time >= start.time for fact in kinds[AgentGone])
+
+
+def _journalled_ends_were_told(kinds: _Kinds) -> Iterable[str]:
+    """What an agent's journal held of a task's end when the agent was killed is told as it stands there."""
+    told = _told(kinds)
+    for kill in kinds[AgentKilled]:
+        if any(fact.agent == kill.agent and fact.time >= kill.time for fact in kinds[AgentGone]):
+            continue
+        for task, state in kill.ended.items():
+            if not any(fact.acknowledged and fact.state == state for fact in told[task]):
+                yield f"{kill.agent} was killed when its journal held {state} of {task}, and that was never told"
 
 
 def _ends_stay_ends(kinds: _Kinds) -> Iterable[str]:
@@ -207,17 +252,12 @@ def _nothing_was_allocated_twice(kinds: _Kinds) -> Iterable[str]:
     """What ran at the same time on one agent fits it. A task that did not write its end is left out."""
     cpus = {fact.task: fact.cpus for fact in kinds[Launched]}
     ended = {fact.task: fact.time for fact in kinds[Ended]}
-    cut: dict[str, list[float]] = defaultdict(list)
-    for fact in (*kinds[AgentKilled], *kinds[AgentGone]):
-        cut[fact.agent].append(fact.time)
     moments: dict[str, list[tuple[float, int, float]]] = defaultdict(list)
     for fact in kinds[Began]:
         end = ended.get(fact.task)
-        if end is None:
-            continue
-        end = min([end, *(moment for moment in cut[fact.agent] if moment >= fact.time)])
-        amount = cpus.get(fact.task, 0.0)
-        moments[fact.agent] += [(fact.time, 1, amount), (end, 0, -amount)]
+        if end is not None:
+            amount = cpus.get(fact.task, 0.0)
+            moments[fact.agent] += [(fact.time, 1, amount), (end, 0, -amount)]
     for agent, changes in moments.items():
         used = 0.0
         for time, _, amount in sorted(changes):

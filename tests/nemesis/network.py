@@ -15,6 +15,7 @@ from typing import Protocol
 from tests.conformance.cluster import free_port
 
 NETWORK = "10.9.0"
+NOBODY = "02:00:00:00:00:01"
 _TOOLS = ("ip", "unshare", "nsenter")
 
 
@@ -34,6 +35,9 @@ class Network(Protocol):
 
     def cut(self, machines: Sequence[str]) -> None:
         """These machines reach each other and nobody else, and nobody else reaches them."""
+
+    def part(self, machine: str, others: Sequence[str]) -> None:
+        """The machine and the others do not reach each other; all else is as it was."""
 
     def heal(self) -> None:
         """All reach all."""
@@ -58,6 +62,9 @@ class Loopback:
     def cut(self, machines: Sequence[str]) -> None:
         raise NotImplementedError("machines on loopback cannot be cut off")
 
+    def part(self, machine: str, others: Sequence[str]) -> None:
+        raise NotImplementedError("machines on loopback cannot be cut off")
+
     def heal(self) -> None:
         pass
 
@@ -72,7 +79,10 @@ class Namespaces:
 
     def __init__(self) -> None:
         self._holders: dict[str, subprocess.Popen[bytes]] = {}
+        self._addresses: dict[str, str] = {}
         self._away: list[str] = []
+        self._parted: list[tuple[str, str]] = []
+        """Who does not know any more where to send what is for whom."""
         _ip("link set lo up")
         for bridge in ("near", "far"):
             _ip(f"link add {bridge} type bridge")
@@ -87,10 +97,11 @@ class Namespaces:
         assert holder.stdout is not None
         holder.stdout.readline()  # from now on it has the namespace
         self._holders[machine] = holder
+        self._addresses[machine] = address
         _ip(f"link add {machine} type veth peer name eth0 netns {holder.pid}")
         _ip(f"link set {machine} master near up")
         for words in ("link set lo up", f"addr add {address}/24 dev eth0", "link set eth0 up"):
-            subprocess.run(self.command(machine, ["ip", *words.split()]), check=True)
+            self._on(machine, words)
         return address
 
     def port(self, usual: int) -> int:
@@ -105,10 +116,22 @@ class Namespaces:
         for machine in machines:
             _ip(f"link set {machine} master far")
 
+    def part(self, machine: str, others: Sequence[str]) -> None:
+        """Each believes the other at a hardware address that nobody has: packets are lost, and nobody is told."""
+        self._parted += [pair for other in others for pair in ((machine, other), (other, machine))]
+        for one, other in self._parted:
+            self._on(one, f"neigh replace {self._addresses[other]} lladdr {NOBODY} nud permanent dev eth0")
+
     def heal(self) -> None:
         for machine in self._away:
             _ip(f"link set {machine} master near")
         self._away = []
+        for one, other in self._parted:
+            self._on(one, f"neigh del {self._addresses[other]} dev eth0")
+        self._parted = []
+
+    def _on(self, machine: str, words: str) -> None:
+        subprocess.run(self.command(machine, ["ip", *words.split()]), check=True)
 
     def close(self) -> None:
         for holder in self._holders.values():
