@@ -3,7 +3,9 @@
 One framework, some agents, warm executors: each round accepts the offers, launches tasks with one ExecutorInfo in
 batches of 20, hears TASK_RUNNING and TASK_FINISHED of each, acknowledges both, and ticks. Prints microseconds per task.
 
-    python benchmarks/master_core.py [--tasks N] [--agents N] [--profile]
+    python -m benchmarks.master_core [--tasks N] [--agents N] [--mirrors N] [--profile]
+
+With mirrors, what standbys are told of the tasks is made and encoded as well.
 """
 
 from __future__ import annotations
@@ -20,11 +22,20 @@ import msgspec
 from tepui.allocator import DrfAllocator
 from tepui.master.config import MasterConfig
 from tepui.master.core import MasterCore
-from tepui.master.events import AllocationTook, LinkOpened, LinkReceived, SchedulerCall, SchedulerSubscribe
+from tepui.master.events import (
+    AllocationTook,
+    LinkOpened,
+    LinkReceived,
+    MirrorSubscribe,
+    SchedulerCall,
+    SchedulerSubscribe,
+)
 from tepui.model import link
+from tepui.model.mirror import MirrorPart
 from tepui.model.shell import Effect, Send, SendLink, Store, Stored, Tick
 from tepui.model.v1 import mesos, scheduler
 from tepui.model.v1.mesos import MasterInfo, TaskState
+from tepui.wire.frames import encode_part
 
 TASKS_PER_ACCEPT = 20
 CALL = scheduler.Call
@@ -38,7 +49,7 @@ def scalar(name: str, value: float) -> mesos.Resource:
 class Load:
     """A scheduler and its agents, played against the core."""
 
-    def __init__(self, agents: int) -> None:
+    def __init__(self, agents: int, mirrors: int = 0) -> None:
         info = MasterInfo(id="a-master-id-of-usual-length-0123456789", ip=16777343, port=5050)
         self.core = MasterCore(MasterConfig(info=info, version="1.0.0"), DrfAllocator(), Random(1))
         self.now = 1e9
@@ -53,6 +64,8 @@ class Load:
         for effect in self.do(SchedulerSubscribe(1, SESSION, None, call)):
             if isinstance(effect, Send) and effect.event.subscribed is not None:  # type: ignore[attr-defined]
                 self.framework_id = effect.event.subscribed.framework_id  # type: ignore[attr-defined]
+        for number in range(mirrors):
+            self.do(MirrorSubscribe(3, f"mirror-{number}", None))
         self.tick()
 
     def do(self, event: object) -> list[Effect]:
@@ -94,8 +107,15 @@ class Load:
                 self.do(Stored(effect.token))
 
     def tick(self) -> None:
+        part: MirrorPart | None = None
         for effect in self.do(Tick()):
-            if isinstance(effect, Send) and effect.event.offers is not None:  # type: ignore[attr-defined]
+            if isinstance(effect, Send) and isinstance(effect.event, MirrorPart):
+                if effect.event is not part:  # as `tepui.server.exchange` does
+                    part = effect.event
+                    start = time.perf_counter()
+                    encode_part(part)
+                    self.seconds += time.perf_counter() - start
+            elif isinstance(effect, Send) and effect.event.offers is not None:  # type: ignore[attr-defined]
                 self.offers += effect.event.offers.offers  # type: ignore[attr-defined]
         self.do(AllocationTook(0.0))
 
@@ -168,10 +188,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=20_000)
     parser.add_argument("--agents", type=int, default=8)
+    parser.add_argument("--mirrors", type=int, default=0)
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--memory", action="store_true", help="trace memory (slow): bytes kept per completed task")
     options = parser.parse_args()
-    load = Load(options.agents)
+    load = Load(options.agents, options.mirrors)
     done = load.round(0)
     done += load.round(done)
     load.seconds, first = 0.0, done
