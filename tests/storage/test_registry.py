@@ -20,7 +20,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tepui.master import registry as kinds
-from tepui.master.registry import AgentAdmitted, AgentRemoved, Registry, RegistryRecord, WeightSet
+from tepui.master.registry import (
+    SCHEDULE_BYTES_MAX,
+    AgentAdmitted,
+    AgentRemoved,
+    MaintenanceScheduled,
+    Registry,
+    RegistryRecord,
+    WeightSet,
+    too_large,
+)
 from tepui.model.v1.maintenance import Schedule, Window
 from tepui.model.v1.mesos import (
     AgentID,
@@ -259,6 +268,23 @@ def test_what_comes_during_a_commit_shares_the_next_one_and_answers_keep_their_o
     asyncio.run(play())
 
 
+def test_a_store_of_several_records_has_a_commit_of_its_own() -> None:
+    async def play() -> None:
+        backend, failures, done = Stuck(), list[str](), list[int]()
+        store = make_store(backend, failures)
+        await store.lead()
+        for number, size in enumerate((1, 1, 1, 3, 1, 1)):
+            records = [agent(10 * number + each) for each in range(size)]
+            store.store(records, lambda number=number: done.append(number))  # type: ignore[misc]
+        backend.go.set()
+        while len(done) < 6:
+            await asyncio.sleep(0)
+        assert (backend.writes, done) == ([3, 3, 2], [0, 1, 2, 3, 4, 5])
+        await store.close()
+
+    asyncio.run(play())
+
+
 def test_a_store_that_takes_too_long_fails_once_and_stores_nothing_more() -> None:
     async def play() -> None:
         backend, failures, done = Stuck(), list[str](), list[int]()
@@ -428,7 +454,7 @@ def test_nodes_are_few_small_and_readable_only_with_the_credentials(zookeeper: Z
 
 
 @GROUP
-def test_changes_beyond_what_a_transaction_holds_are_stored_and_an_entry_beyond_it_is_refused(
+def test_changes_beyond_what_a_transaction_holds_are_stored_and_so_is_the_largest_entry_that_masters_make(
     zookeeper: ZooKeeperServer,
 ) -> None:
     random = Random(1)
@@ -442,6 +468,11 @@ def test_changes_beyond_what_a_transaction_holds_are_stored_and_an_entry_beyond_
             large = changes_of([noisy(number, 100_000) for number in range(40)])
             assert await backend.write(large) > 2 * 900_000
             assert (await backend.read()).entries == large
+            names = [MachineID(hostname=random.randbytes(20).hex()) for _ in range(30_500)]
+            window = Window(machine_ids=names, unavailability=Unavailability(start=TimeInfo(nanoseconds=0)))
+            schedule = [MaintenanceScheduled(Schedule(windows=[window]))]
+            assert too_large(schedule) is None
+            assert await backend.write(changes_of(schedule)) > 0.95 * SCHEDULE_BYTES_MAX
             with pytest.raises(RegistryError, match="'agents/m-S99' is too large for ZooKeeper"):
                 await backend.write(changes_of([noisy(99, 3_000_000)]))
 

@@ -14,7 +14,7 @@ from functools import partial
 from tepui.master import agents, draining, gone, inverse_offers, maintenance, offers, operations, snapshots, unreachable
 from tepui.master.context import Admission, Context, Link
 from tepui.master.records import AgentAdded, AgentUpdated
-from tepui.master.registry import AgentAdmitted
+from tepui.master.registry import AgentAdmitted, too_large
 from tepui.master.state import Agent
 from tepui.model import link as wire
 from tepui.model.attributes import validate_attribute
@@ -61,7 +61,7 @@ def _refusal(context: Context, message: wire.Hello) -> str | None:
         why = validate_attribute(attribute)
         if why is not None:
             return f"Invalid attribute '{attribute.name}': {why}"
-    return None
+    return too_large([AgentAdmitted(identified(message.info, message.agent_id))])
 
 
 def snapshot(context: Context, link: Link, message: wire.Snapshot) -> None:

@@ -27,6 +27,7 @@ from tepui.master.registry import (
     Registry,
     RegistryRecord,
     machine_name,
+    too_large,
 )
 from tepui.master.state import Agent, State
 from tepui.model import link as wire
@@ -155,6 +156,10 @@ def update_schedule(context: Context, request: int, principal: str | None, sched
             changed = MachineInfo(id=machine, mode=mode, unavailability=unavailability)
             if changed != known:
                 changes.append(changed)
+        why = too_large([MaintenanceScheduled(schedule), *map(MachineSet, changes)])
+        if why is not None:
+            context.answer(request, 400, why)
+            return
         _store(context, request, changes, [], schedule)
 
 

@@ -14,7 +14,7 @@ from math import isfinite, isnan
 from tepui.master import offers
 from tepui.master.context import Context
 from tepui.master.records import QuotaUpdated
-from tepui.master.registry import QuotaSet, Registry, note_quota
+from tepui.master.registry import QuotaSet, Registry, note_quota, too_large
 from tepui.master.state import Offer, State
 from tepui.master.sums import quantities_of
 from tepui.model.quantities import Quantities, add_quantities, quantities_text, reduce_quantities, subtract_quantities
@@ -146,10 +146,15 @@ def _store(context: Context, request: int, configs: Sequence[QuotaConfig]) -> No
     if not configs:
         context.answer(request, 200)
         return
+    records = [QuotaSet(config) for config in configs]
+    why = too_large(records)
+    if why is not None:
+        context.answer(request, 400, why)
+        return
     wanted = context.state.wanted_quota
     for config in configs:
         note_quota(wanted, config)
-    context.store([QuotaSet(config) for config in configs], partial(_stored, context, request, configs))
+    context.store(records, partial(_stored, context, request, configs))
 
 
 def _apply(context: Context, config: QuotaConfig) -> None:

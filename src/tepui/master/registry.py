@@ -2,10 +2,14 @@
 
 That is who was admitted, could not be reached or is gone, what operators decided (quota, weights, maintenance),
 and nothing else: tasks and frameworks come from agents and schedulers (DESIGN 3, state is soft).
+
+What shall be stored must fit: ZooKeeper holds 1 MB in a node, and records share nodes. So the master refuses whoever
+asks for more (`too_large`), before anything follows from it.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 
 import msgspec
@@ -87,6 +91,36 @@ RegistryRecord = (
     | MaintenanceScheduled
     | MachineSet
 )
+
+
+RECORD_BYTES_MAX = 131_072
+"""How large a record may be, as JSON. About fifty share a node with 50,000 agents, deflated to a tenth as a rule."""
+SCHEDULE_BYTES_MAX = 800_000
+"""How large the schedule may be, deflated: there is one, and it names every machine that is planned to be away, which
+may be 50,000."""
+
+_WHAT = {
+    AgentAdmitted: ("description of the agent", "give it fewer or shorter attributes and resources"),
+    QuotaSet: ("quota of a role", "name fewer resources, or shorten the names"),
+    WeightSet: ("name of a role", "shorten it"),
+    MaintenanceScheduled: ("maintenance schedule", "plan fewer machines at a time"),
+    MachineSet: ("name of a machine", "shorten it"),
+}
+"""What makes a record large, and what to do about it. The others hold nothing but ids and numbers."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+def too_large(records: Iterable[RegistryRecord]) -> str | None:
+    """A sentence about the first record that the registry does not hold, if there is one."""
+    for record in records:
+        size, size_max, how = len(_encode(record)), RECORD_BYTES_MAX, "as JSON"
+        if size > size_max and type(record) is MaintenanceScheduled:
+            size, size_max, how = len(zlib.compress(_encode(record), 1)), SCHEDULE_BYTES_MAX, "deflated"
+        if size > size_max:
+            what, advice = _WHAT.get(type(record), ("id of an agent", "shorten it"))
+            return f"The {what} is too large for the registry ({size} bytes {how}, at most {size_max}): {advice}"
+    return None
 
 
 MachineName = tuple[str, str]

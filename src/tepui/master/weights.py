@@ -13,7 +13,7 @@ from math import isfinite
 from tepui.master import offers
 from tepui.master.context import Context
 from tepui.master.records import WeightsUpdated
-from tepui.master.registry import Registry, WeightSet
+from tepui.master.registry import Registry, WeightSet, too_large
 from tepui.model.roles import is_same_or_descendant, validate_role
 from tepui.model.v1.mesos import WeightInfo
 
@@ -48,8 +48,12 @@ def update(context: Context, request: int, principal: str | None, infos: Sequenc
         context.answer(request, 200)
         return
     stored = {**context.state.unstored_weights, **changes}
-    context.state.unstored_weights = {}
     records = [WeightSet(role, weight) for role, weight in stored.items()]
+    why = too_large(records)
+    if why is not None:
+        context.answer(request, 400, f"Failed to validate update weights request JSON: {why}")
+        return
+    context.state.unstored_weights = {}
     context.store(records, partial(_updated, context, request, changes))
 
 

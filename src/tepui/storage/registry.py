@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 RECORDS_PER_COMMIT_MAX = 4000
 """More than these wait for the next commit, so that none takes long."""
 
+_Waiting = tuple[Sequence[RegistryRecord], Callable[[], None]]
+"""What one store is to write, and who hears of it."""
+
 
 class RegistryError(Exception):
     """The registry cannot be read or written; the text is a sentence that says why and what to do."""
@@ -116,7 +119,8 @@ class MemoryBackend:
 
 
 class RegistryStore:
-    """Stores what one master decides, in the order in which it decides it; what comes during a commit shares the next.
+    """Stores what one master decides, in the order in which it decides it; what comes during a commit shares the next,
+    as far as it is of one record.
 
     After a failure, or when a commit takes longer than `store_timeout_seconds`, nothing is stored any more and
     `on_failure` is told once: what the master decided since then is not safe, so it must end. That timeout bounds what
@@ -142,7 +146,7 @@ class RegistryStore:
         self._on_failure = on_failure
         self._on_commit = on_commit
         self._may_write = may_write
-        self._waiting: deque[tuple[Sequence[RegistryRecord], Callable[[], None]]] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._committer: asyncio.Task[None] | None = None
         self._failed = False
         self.bytes_written = 0
@@ -198,21 +202,25 @@ class RegistryStore:
             self._committer = None
 
     async def _commit(self) -> None:
-        records: list[RegistryRecord] = []
-        finished: list[Callable[[], None]] = []
-        while self._waiting and (not records or len(records) + len(self._waiting[0][0]) <= RECORDS_PER_COMMIT_MAX):
-            more, done = self._waiting.popleft()
-            records += more
-            finished.append(done)
+        taken = self._take()
         begun = time.monotonic()
         async with asyncio.timeout(self._store_timeout_seconds):
-            changes = changes_of(records)
+            changes = changes_of(record for records, _ in taken for record in records)
             self.bytes_written += await self._backend.write(changes)
         self._count(changes)
         if self._on_commit is not None:
             self._on_commit(time.monotonic() - begun)
-        for done in finished:
+        for _, done in taken:
             done()
+
+    def _take(self) -> list[_Waiting]:
+        """The stores of the next commit: those of one record share it, and each of several records is alone. A backend
+        that must divide a large commit would else tear one apart for the sake of others."""
+        taken = [self._waiting.popleft()]
+        if len(taken[0][0]) == 1:
+            while self._waiting and len(self._waiting[0][0]) == 1 and len(taken) < RECORDS_PER_COMMIT_MAX:
+                taken.append(self._waiting.popleft())
+        return taken
 
     def _count(self, changes: Mapping[str, bytes | None]) -> None:
         for key, value in changes.items():

@@ -8,6 +8,7 @@
 
 ZooKeeper bounds a node, and what one transaction writes, to 1 MB, and everything is in its memory: so entries share
 nodes, one change writes one bucket, and a starting master reads all buckets at once instead of each entry.
+What would be too large for a node never comes here: a master refuses it (`tepui.master.registry`).
 
 Every write is one transaction with a check on the version of `epoch`. A new leader sets `epoch` before it reads, which
 ends the right of every older one to write; writes that are repeated after a lost answer do no harm, for they only set.
