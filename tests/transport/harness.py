@@ -15,8 +15,8 @@ from typing import Any, cast
 import pytest
 from aiohttp import web
 
-from tepui.transport.front_door import FrontDoor, Handler
-from tepui.transport.hot import HotRequest, Limits
+from tepui.transport.front_door import FrontDoor
+from tepui.transport.hot import Handler, HotRequest, Limits
 from tepui.transport.http import ColdHandler, HttpServer, text
 from tepui.transport.line import Line
 from tepui.transport.loop import loop_factory

@@ -364,7 +364,7 @@ def test_a_failing_handler_is_a_plain_500_and_the_next_request_works(
             client.close()
         assert server.counters.handler_failures == 1
 
-    with caplog.at_level(logging.CRITICAL, logger="tepui.transport.front_door"):
+    with caplog.at_level(logging.CRITICAL, logger="tepui.transport.hot"):
         run_on(loop, main)
 
 

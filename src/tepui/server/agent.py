@@ -47,7 +47,7 @@ from tepui.model.v1.mesos import AgentInfo, Resource, ResourceStatistics
 from tepui.server.agent_operator_api import AgentOperatorApi
 from tepui.server.base import Server
 from tepui.server.domain import fault_domain
-from tepui.server.endpoints import Handler, answer_health, read_query
+from tepui.server.endpoints import answer_health, read_query
 from tepui.server.errors import StartError
 from tepui.server.executor_api import ExecutorApi
 from tepui.server.extension_api import AGENT_EXTENSIONS, ExtensionApi
@@ -64,7 +64,7 @@ from tepui.server.system import detected_resources
 from tepui.server.volumes import Volumes, check_disks
 from tepui.server.work_dir import WorkDirLock
 from tepui.storage.journal import Journal, JournalError
-from tepui.transport.hot import HotRequest
+from tepui.transport.hot import Handler, HotRequest
 from tepui.transport.http import HttpServer, text
 from tepui.transport.link import LinkClient
 from tepui.transport.loop import run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -11,11 +10,9 @@ from tepui.server.exchange import answer_plain
 from tepui.server.files import Files, FilesError
 from tepui.server.log import LoggingLevel
 from tepui.server.system import system_stats
-from tepui.transport.hot import HotRequest
+from tepui.transport.hot import Handler, HotRequest
 from tepui.transport.http import text
 from tepui.wire.text import TextError, parse_duration
-
-Handler = Callable[[HotRequest], None]
 
 QUERY_FIELDS_MAX = 100
 _EXPECTING_PATH = "Expecting 'path=value' in query.\n"

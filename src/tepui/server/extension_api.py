@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from tepui.model.shell import Event, ExtensionCall
-from tepui.server.endpoints import Handler, read_query
+from tepui.server.endpoints import read_query
 from tepui.server.exchange import Exchange
-from tepui.transport.hot import HotRequest
+from tepui.transport.hot import Handler, HotRequest
 
 EXTENSIONS_PATH = "/api/tepui/v1"
 MASTER_EXTENSIONS = {

@@ -13,9 +13,9 @@ from tepui.model.v1.maintenance import Schedule
 from tepui.model.v1.master import Call
 from tepui.model.v1.mesos import AgentID, MachineID, Resource, WeightInfo
 from tepui.model.v1.quota import QuotaRequest
-from tepui.server.endpoints import Handler, read_form, read_query
+from tepui.server.endpoints import read_form, read_query
 from tepui.server.exchange import Exchange
-from tepui.transport.hot import HotRequest
+from tepui.transport.hot import Handler, HotRequest
 from tepui.wire.errors import DecodeError
 from tepui.wire.json import convert_json, parse_json
 

@@ -7,10 +7,9 @@ from uuid import uuid4
 
 from tepui.master.events import MirrorSubscribe
 from tepui.model.shell import Event
-from tepui.server.endpoints import Handler
 from tepui.server.exchange import Exchange
 from tepui.server.extension_api import EXTENSIONS_PATH
-from tepui.transport.hot import HotRequest
+from tepui.transport.hot import Handler, HotRequest
 
 MIRROR_PATH = f"{EXTENSIONS_PATH}/mirror"
 

@@ -14,12 +14,11 @@ from tepui.master.mirror import Mirror
 from tepui.model.shell import Answer, Event, ExtensionCall
 from tepui.model.v1.master import Call
 from tepui.model.validation import validate_master_call
-from tepui.server.endpoints import Handler
 from tepui.server.exchange import Exchange
 from tepui.server.extension_api import MASTER_EXTENSIONS, ExtensionApi
 from tepui.server.legacy_api import LegacyApi
 from tepui.server.requests import accepted_media, read_call
-from tepui.transport.hot import HotRequest
+from tepui.transport.hot import Handler, HotRequest
 
 ALLOW_HEADER = "tepui-allow-stale"
 REVISION_HEADER = "Tepui-Revision"

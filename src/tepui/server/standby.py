@@ -13,10 +13,10 @@ from aiohttp import web
 
 from tepui.master.metrics import Metrics
 from tepui.model.v1.mesos import MasterInfo
-from tepui.server.endpoints import Handler, read_query
+from tepui.server.endpoints import read_query
 from tepui.server.exchange import answer_plain
 from tepui.server.system import system_metrics
-from tepui.transport.hot import HotRequest
+from tepui.transport.hot import Handler, HotRequest
 from tepui.transport.http import text
 
 _NOBODY = "No leader elected"

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
 from tepui.transport import heads
 from tepui.transport.turn import Flusher
+
+log = logging.getLogger(__name__)
 
 MIB = 1 << 20
 
@@ -205,6 +208,20 @@ class HotRequest:
 
 def _ignore_backlog(full: bool) -> None:
     """For owners of streams whose senders cannot hold back."""
+
+
+Handler = Callable[[HotRequest], None]
+
+
+def dispatch(request: HotRequest, handler: Handler, counters: Counters) -> None:
+    """Call `handler`; what goes wrong in it is logged here and is a plain 500 to the client."""
+    try:
+        handler(request)
+    except Exception:
+        counters.handler_failures += 1
+        log.exception("handling %r failed", request)
+        if not request.answered:
+            request.answer_text(500)
 
 
 class Stream:

@@ -21,9 +21,11 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_exceptions import HttpProcessingError
 
 from tepui.transport import heads
-from tepui.transport.front_door import RECORDIO_TYPE, FrontDoor, Handler, dispatch, tune
-from tepui.transport.hot import Counters, HotRequest, Limits
+from tepui.transport.connection import RECORDIO_TYPE
+from tepui.transport.front_door import FrontDoor
+from tepui.transport.hot import Counters, Handler, HotRequest, Limits, dispatch
 from tepui.transport.line import Line
+from tepui.transport.sockets import tune
 from tepui.transport.turn import Flusher
 
 log = logging.getLogger(__name__)

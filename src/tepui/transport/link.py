@@ -28,8 +28,8 @@ import msgspec
 from aiohttp import WSMsgType, hdrs, web
 
 from tepui.model.link import AgentBatch, LinkMessage, MasterBatch
-from tepui.transport.front_door import tune
 from tepui.transport.http import text
+from tepui.transport.sockets import tune
 from tepui.transport.turn import Flusher
 from tepui.wire.errors import LinkError
 from tepui.wire.frames import FRAME_BYTES_MAX, decode_agent_batch, decode_master_batch, encode_batch
