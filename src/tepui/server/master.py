@@ -73,7 +73,7 @@ log = logging.getLogger(__name__)
 
 TAKEOVER_SECONDS_MAX = 5.0
 """So long an agent waits for a master that reads the registry, before it is told to come again."""
-TURN_SECONDS_MAX = 0.03
+TURN_SECONDS_MAX = 0.02
 """Events that are left after this wait for the next turn: thousands of agents that come back at once, each with a
 snapshot, must not keep others from an answer."""
 _TOLD = frozenset({AgentAdded, AgentRemoved, AgentUpdated, FrameworkAdded, FrameworkRemoved, FrameworkUpdated})
