@@ -15,6 +15,7 @@ import click
 from tepui.cli.errors import RefusedError
 from tepui.cli.options import master_option
 from tepui.cli.output import number, plural, resources
+from tepui.cli.variables import read_variables
 
 if TYPE_CHECKING:
     from tepui.cli.client import Client
@@ -29,14 +30,6 @@ CODE_FAILED = 1
 CODE_INTERRUPTED = 130
 QUIET_SECONDS_MAX = 3.0
 """Without an offer for so long, somebody should be told."""
-
-
-def _variables(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
-    pairs = [text.partition("=") for text in given]
-    for name, equals, _value in pairs:
-        if not name or not equals:
-            raise click.BadParameter(f"expects NAME=VALUE, not '{name}'.")
-    return {name: value for name, _, value in pairs}
 
 
 @click.command()
@@ -63,7 +56,7 @@ def _variables(_: click.Context, __: click.Parameter, given: tuple[str, ...]) ->
     "environment",
     metavar="NAME=VALUE",
     multiple=True,
-    callback=_variables,
+    callback=read_variables,
     help="A variable of every command's environment; may be given several times.",
 )
 @click.option(

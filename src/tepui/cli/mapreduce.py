@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -13,6 +12,7 @@ import click
 
 from tepui.cli.errors import RefusedError
 from tepui.cli.options import master_option
+from tepui.cli.variables import read_variables
 
 if TYPE_CHECKING:
     from tepui.cli.client import Client
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 REDUCES_MAX = 10_000
 PARTITIONERS = {"HashPartitioner": False, "KeyFieldBasedPartitioner": True}
 COMPARATOR = "KeyFieldBasedComparator"
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
 
 def _number(low: float, high: float, scale: float = 1) -> Callable[[str], float]:
@@ -109,14 +108,6 @@ def _read_properties(_: click.Context, __: click.Parameter, given: tuple[str, ..
     return found
 
 
-def _variables(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
-    for text in given:
-        if not _VARIABLE.match(text):
-            raise click.BadParameter(f"expects NAME=VALUE, not '{text}'.")
-    pairs = (text.partition("=") for text in given)
-    return {name: value for name, _, value in pairs}
-
-
 def _by_fields(_: click.Context, __: click.Parameter, given: str | None) -> bool:
     short = (given or "HashPartitioner").rpartition(".")[2]
     if short not in PARTITIONERS:
@@ -163,7 +154,7 @@ def _names(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> lis
 @click.option(
     "-numReduceTasks", "--num-reduce-tasks", "reduces", type=click.IntRange(0, REDUCES_MAX), help="[default: 1]"
 )
-@click.option("-cmdenv", "--cmdenv", "environment", metavar="NAME=VALUE", multiple=True, callback=_variables)
+@click.option("-cmdenv", "--cmdenv", "environment", metavar="NAME=VALUE", multiple=True, callback=read_variables)
 @click.option("-partitioner", "--partitioner", "by_fields", metavar="CLASS", callback=_by_fields)
 @click.option("-D", "properties", metavar="PROPERTY=VALUE", multiple=True, callback=_read_properties)
 @click.option("--name", metavar="TEXT", help="Name of the framework.  [default: mapreduce]")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +9,7 @@ import click
 from tepui.cli.client import AddressError
 from tepui.cli.errors import RefusedError, UnreachableError
 from tepui.cli.options import master_option
+from tepui.cli.variables import read_variables
 
 if TYPE_CHECKING:
     from tepui.cli.client import Client
@@ -17,15 +17,6 @@ if TYPE_CHECKING:
 INSTANCES_MAX = 10_000
 CPUS_DEFAULT = 0.1
 MEM_DEFAULT = 64.0
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
-
-
-def _variables(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
-    for text in given:
-        if not _VARIABLE.match(text):
-            raise click.BadParameter(f"expects NAME=VALUE, not '{text}'.")
-    pairs = (text.partition("=") for text in given)
-    return {name: value for name, _, value in pairs}
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -51,7 +42,7 @@ def _variables(_: click.Context, __: click.Parameter, given: tuple[str, ...]) ->
     "environment",
     metavar="NAME=VALUE",
     multiple=True,
-    callback=_variables,
+    callback=read_variables,
     help="A variable of the command's environment; may be given several times.",
 )
 @click.option("--name", metavar="TEXT", help="Name of the framework and its tasks.  [default: the program's]")
