@@ -1,8 +1,7 @@
 """What operators read through the v1 API: answers built from the master's records, which they never change.
 
 The builders of one task, agent, framework or executor serve the operator's event stream too. Only GET_LOGGING_LEVEL,
-LIST_FILES and READ_FILE are not here: the shell knows those. Operations have no records yet, so that they
-read as Mesos shows them when there are none.
+LIST_FILES and READ_FILE are not here: the shell knows those.
 """
 
 from __future__ import annotations
