@@ -95,10 +95,11 @@ def test_redirects_lead_to_the_leader_with_the_same_request() -> None:
 
 def test_a_standby_may_answer_by_itself_and_its_age_is_told() -> None:
     agents = b'{"agents":[],"recovered_agents":[],"unreachable_agents":[],"gone_agents":[]}'
-    with server(answer("200 OK", agents, "Tepui-Age-Seconds: 2.46")) as (address, requests):
+    with server(answer("200 OK", agents, "Tepui-Age-Seconds: 2.46", "Tepui-Revision: 3.14")) as (address, requests):
         where = f"{HOST}:{address[1]}"
         done = tepui("--stale", "agent", "list", f"--master={where}")
-    assert (done.returncode, done.stderr) == (0, f"As the standby at {where} knew it 2.5 s ago.\n")
+    told = f"As the standby at {where} knew it 2.5 s ago, at revision 3.14.\n"
+    assert (done.returncode, done.stderr) == (0, told)
     assert b"Tepui-Allow-Stale: 1" in requests[0]
     with server(answer("200 OK", agents, "Tepui-Age-Seconds: old")) as (address, requests):
         done = tepui("agent", "list", f"--master={HOST}:{address[1]}")

@@ -18,8 +18,9 @@ from tepui.server.mirror import MirrorKeeper
 from tepui.transport.client import Answer, TransportError
 from tepui.wire.frames import encode_part
 from tepui.wire.recordio import encode_record
+from tests.cli.commands import tepui
 from tests.conformance.client import get_json, operator_call
-from tests.conformance.cluster import wait_until
+from tests.conformance.cluster import HOST, wait_until
 from tests.server.masters import Masters, Member, running_masters
 from tests.server.test_failover import EVENT_SECONDS_MAX, run_sleeper
 from tests.zookeeper import GROUP, ZooKeeperServer
@@ -126,7 +127,7 @@ def wait_until_mirrored(standby: Member, path: str, wanted: Any) -> None:
     wait_until(same, f"the standby shows {path} as the leader does")
 
 
-def check_stale_reads(standby: Member, leader: Member) -> None:
+def check_stale_reads(standby: Member, leader: Member, url: str) -> None:
     """Reads that may be old are answered by the standby, everything else by the leader."""
     for path in ("/state", "/slaves", "/roles", "/tasks", "/registrar(1)/registry", "/api/tepui/v1/frameworks"):
         wait_until_mirrored(standby, path, get_json(leader.address, path))
@@ -141,6 +142,9 @@ def check_stale_reads(standby: Member, leader: Member) -> None:
     assert standby.read_stale("/api/tepui/v1/why?subject=limited")[0] == 307
     assert standby.read_stale("/nothing")[0] == 404
     assert leader.read_stale("/state")[:2] == (200, "")
+    done = tepui("--stale", "task", "list", f"--master={url}")
+    assert f"As the standby at {HOST}:{standby.address[1]} knew it" in done.stderr
+    assert "sleeper" in done.stdout
 
 
 async def run_limited(masters: Masters) -> None:
@@ -162,7 +166,7 @@ def test_a_standby_answers_stale_reads_and_takes_over_warm(zookeeper: ZooKeeperS
         masters.wait_for_agents(leader)
         asyncio.run(run_limited(masters))
         operator_call(leader.address, {"type": "UPDATE_QUOTA", **LIMIT})
-        check_stale_reads(standby, leader)
+        check_stale_reads(standby, leader, masters.url)
         for server in masters.agents:
             server.kill()
         leader.server.kill()

@@ -60,9 +60,11 @@ class Client:
         stale: bool = False,
     ) -> None:
         """`others` are tried where nobody listens at `address`; `masters` is what `masters` tells, else `address`.
-        With `stale` a master that does not lead may answer reads by itself."""
+        With `stale` a master that does not lead may answer reads by itself, and where one cannot the next is asked."""
         self.age_seconds: float | None = None
         """How old the oldest answer was that a standby gave; None when none did."""
+        self.revision = ""
+        """Of which state of which leader that answer was."""
         self.operation_id: str | None = None
         """What the last answer called the operation that was asked for; None when it named none."""
         self._stale = stale
@@ -121,7 +123,7 @@ class Client:
     def _request(self, method: str, target: str, body: bytes | None, headers: dict[str, str]) -> bytes:
         if self._stale:
             headers = {**headers, "Tepui-Allow-Stale": "1"}
-        for _ in range(REDIRECTS_MAX):
+        for _ in range(REDIRECTS_MAX + len(self._others)):
             response = self._exchange(method, target, body, headers)
             try:
                 data = response.read()
@@ -129,18 +131,20 @@ class Client:
                 raise self._silent() from None
             if response.status == 307:
                 self._follow(response.headers.get("Location", ""))
+            elif response.status == 503 and self._stale and self._try_another():
+                continue  # it has no picture of a leader
             elif response.status >= 400:
                 raise RefusedError(self._refusal(response.status, data))
             else:
-                self._note_age(response.headers.get("Tepui-Age-Seconds"))
+                self._note_age(response.headers.get("Tepui-Age-Seconds"), response.headers.get("Tepui-Revision", ""))
                 self.operation_id = response.headers.get("Tepui-Operation-Id")
                 return data
         raise UnreachableError(f"The masters send each other's clients in a circle; the last one was {self.address}.")
 
-    def _note_age(self, text: str | None) -> None:
+    def _note_age(self, text: str | None, revision: str) -> None:
         with contextlib.suppress(ValueError):
-            if text is not None:
-                self.age_seconds = max(self.age_seconds or 0.0, float(text))
+            if text is not None and float(text) >= (self.age_seconds or 0.0):
+                self.age_seconds, self.revision = float(text), revision
 
     def _exchange(
         self, method: str, target: str, body: bytes | None, headers: dict[str, str]

@@ -39,7 +39,8 @@ def _client(context: click.Context, _: click.Parameter, value: str | None) -> An
     hint = "Start a cluster with `tepui local`, or say where one is with --master=HOST:PORT."
     try:
         if text.startswith(("zk://", "file://")):
-            return _told_of_age(context, Client(_leader(text), masters=text, stale=stale))
+            first, *others = _masters(text, stale)
+            return _told_of_age(context, Client(first, others=others, masters=text, stale=stale))
         addresses = [parse_address(one) for one in text.split(",")]
     except AddressError as error:
         raise click.UsageError(f"--master {error}.") from None
@@ -54,24 +55,29 @@ def _told_of_age(context: click.Context, client: Any) -> Any:
 
     def tell() -> None:
         if client.age_seconds is not None:
-            click.echo(f"As the standby at {client.address} knew it {client.age_seconds:.1f} s ago.", err=True)
+            revision = f", at revision {client.revision}" if client.revision else ""
+            text = f"As the standby at {client.address} knew it {client.age_seconds:.1f} s ago{revision}."
+            click.echo(text, err=True)
 
     context.call_on_close(tell)
     return client
 
 
-def _leader(text: str) -> tuple[str, int]:
-    """Where the leader is, as ZooKeeper tells. Raises AddressError, or UnreachableError with what to do."""
+def _masters(text: str, stale: bool) -> list[tuple[str, int]]:
+    """Where the leader is, as ZooKeeper tells, or with `stale` where all masters are, the leader last: the others
+    answer while nobody leads, too. Raises AddressError, or UnreachableError with what to do."""
     import asyncio
 
     from tepui.cli.client import AddressError
     from tepui.cli.errors import UnreachableError
     from tepui.transport import zookeeper_url
-    from tepui.transport.leader import NoLeaderError, find_leader
+    from tepui.transport.leader import NoLeaderError, find_leader, find_masters
 
     try:
         url = zookeeper_url.parse_zookeeper_url(text)
-        return asyncio.run(find_leader(url)).address
+        if stale:
+            return [master.address for master in reversed(asyncio.run(find_masters(url)))]
+        return [asyncio.run(find_leader(url)).address]
     except zookeeper_url.AddressError as error:
         raise AddressError(str(error)) from None
     except NoLeaderError as error:

@@ -8,6 +8,7 @@ round. (`info_NNNNNNNNNN` with the protobuf form is what old masters write; it i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -31,15 +32,16 @@ DISCONNECTED_SECONDS = 0.05
 RETRY_SECONDS = 1.0
 """After an error that is none of the connection (no permission, say) it is tried again after this."""
 FIND_SECONDS_MAX = 15.0
+POLL_SECONDS = 0.2
 
 
 class NoLeaderError(Exception):
-    """No leader could be found; the text is a sentence."""
+    """No leader, or no master at all, could be found; the text is a sentence."""
 
 
 @dataclass(frozen=True)
 class Leader:
-    """A master that leads: the name of its node, and where it listens."""
+    """A master that leads, or would be the next: the name of its node, and where it listens."""
 
     node: str
     hostname: str
@@ -57,14 +59,20 @@ class Leader:
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def lowest(children: Iterable[str]) -> str | None:
-    """The node of the master that leads, among a path's children; others (a replicated log's, ours) do not count."""
+def candidates(children: Iterable[str]) -> list[str]:
+    """The nodes of masters among a path's children, that of the leader first; others (a replicated log's, ours) do not
+    count."""
     found = []
     for name in children:
         label, underscore, number = name.rpartition("_")
         if label + underscore in (LABEL, OLD_LABEL) and number.isdecimal():
             found.append((int(number), name))
-    return min(found)[1] if found else None
+    return [name for _, name in sorted(found)]
+
+
+def lowest(children: Iterable[str]) -> str | None:
+    """The node of the master that leads, if one does."""
+    return next(iter(candidates(children)), None)
 
 
 def read_leader(node: str, data: bytes) -> Leader | None:
@@ -201,7 +209,7 @@ class LeaderFinder:
                 return await self._watch.first()
         except TimeoutError:
             if not self._zookeeper.client.connected:
-                raise NoLeaderError(f"No server of ZooKeeper answers at {', '.join(url.servers)}.") from None
+                raise NoLeaderError(_silent(url)) from None
             raise NoLeaderError(f"ZooKeeper knows of no leading master at {url}.") from None
 
     def _changed(self, leader: Leader | None) -> None:
@@ -218,3 +226,45 @@ async def find_leader(url: ZooKeeperUrl, timeout_seconds: float = FIND_SECONDS_M
         return await finder.first(timeout_seconds)
     finally:
         await finder.stop()
+
+
+async def find_masters(url: ZooKeeperUrl, timeout_seconds: float = FIND_SECONDS_MAX) -> list[Leader]:
+    """Ask ZooKeeper once which masters there are, the one that leads or should first. Raises NoLeaderError when there
+    is none for the whole timeout."""
+    zookeeper = ZooKeeper(url)
+    zookeeper.start()
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            while True:
+                await zookeeper.connected()
+                try:
+                    found = await _masters(zookeeper)
+                except (*DISCONNECTED, NoNodeError):
+                    found = []
+                if found:
+                    return found
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError:
+        if not zookeeper.client.connected:
+            raise NoLeaderError(_silent(url)) from None
+        raise NoLeaderError(f"ZooKeeper knows of no master at {url}.") from None
+    except ZooKeeperError as error:
+        raise NoLeaderError(f"Which masters there are cannot be read from {url}: {reason_of(error)}.") from None
+    finally:
+        await zookeeper.close()
+
+
+async def _masters(zookeeper: ZooKeeper) -> list[Leader]:
+    client, path = zookeeper.client, zookeeper.url.path
+    found = []
+    for node in candidates(await zookeeper.call(client.get_children_async, path)):
+        with contextlib.suppress(NoNodeError):  # it is gone in this moment
+            data, _ = await zookeeper.call(client.get_async, f"{path}/{node}")
+            master = read_leader(node, data)
+            if master is not None:
+                found.append(master)
+    return found
+
+
+def _silent(url: ZooKeeperUrl) -> str:
+    return f"No server of ZooKeeper answers at {', '.join(url.servers)}."
