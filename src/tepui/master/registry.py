@@ -56,14 +56,26 @@ class AgentService(msgspec.Struct, frozen=True, tag=True):
     drain_started_at: float | None = None
     """Seconds since the epoch; None without `drain`."""
 
+    @property
+    def is_void(self) -> bool:
+        """The agent is in service, as all are of which nothing is stored."""
+        return not self.deactivated and self.drain is None
+
 
 class QuotaSet(msgspec.Struct, frozen=True, tag=True):
     """The quota of a role; one without guarantees and limits ends it."""
 
     config: QuotaConfig
 
+    @property
+    def is_void(self) -> bool:
+        """It ends what was set before."""
+        return not self.config.guarantees and not self.config.limits
+
 
 class WeightSet(msgspec.Struct, frozen=True, tag=True):
+    """The weight of a role, from now on; there is none that ends it."""
+
     role: str
     weight: float
 
@@ -78,6 +90,11 @@ class MachineSet(msgspec.Struct, frozen=True, tag=True):
     """How far a machine's maintenance is; mode UP without unavailability ends it."""
 
     machine: MachineInfo
+
+    @property
+    def is_void(self) -> bool:
+        """The machine is up, as all are of which nothing is stored."""
+        return self.machine.unavailability is None and self.machine.mode in (None, MachineInfo.Mode.UP)
 
 
 RegistryRecord = (
@@ -134,10 +151,10 @@ def machine_name(machine: MachineID) -> MachineName:
 
 def note_quota(quota: dict[str, QuotaConfig], config: QuotaConfig) -> None:
     """What is set for a role replaces what was; a quota that says nothing ends."""
-    if config.guarantees or config.limits:
-        quota[config.role] = config
-    else:
+    if QuotaSet(config).is_void:
         quota.pop(config.role, None)
+    else:
+        quota[config.role] = config
 
 
 class Registry:
@@ -172,11 +189,11 @@ class Registry:
                 self.gone[agent_id] = since
             case AgentRemoved(agent_id):
                 self._forget(agent_id)
-            case AgentService(agent_id, deactivated, drain):
-                if deactivated or drain is not None:
-                    self.service[agent_id] = record
-                else:
+            case AgentService(agent_id):
+                if record.is_void:
                     self.service.pop(agent_id, None)
+                else:
+                    self.service[agent_id] = record
             case QuotaSet(config):
                 note_quota(self.quota, config)
             case WeightSet(role, weight):
@@ -185,7 +202,7 @@ class Registry:
                 self.schedule = schedule
             case MachineSet(machine):
                 name = machine_name(machine.id)
-                if machine.unavailability is None and machine.mode in (None, MachineInfo.Mode.UP):
+                if record.is_void:
                     self.machines.pop(name, None)
                 else:
                     self.machines[name] = machine

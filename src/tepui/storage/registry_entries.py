@@ -35,8 +35,8 @@ from tepui.master.registry import (
     QuotaSet,
     RegistryRecord,
     WeightSet,
+    machine_name,
 )
-from tepui.model.v1.mesos import MachineInfo
 
 FORMAT = 1
 """The newest format of entries that this version reads, and the one that it writes."""
@@ -74,18 +74,17 @@ def _changes_of_one(record: RegistryRecord) -> Changes:
             return {f"agents/{agent_id}": None, f"service/{agent_id}": None, f"gone/{agent_id}": _encode(record)}
         case AgentRemoved(agent_id):
             return {f"agents/{agent_id}": None, f"service/{agent_id}": None, f"gone/{agent_id}": None}
-        case AgentService(agent_id, deactivated, drain):
-            return {f"service/{agent_id}": _encode(record) if deactivated or drain is not None else None}
+        case AgentService(agent_id):
+            return {f"service/{agent_id}": None if record.is_void else _encode(record)}
         case QuotaSet(config):
-            return {f"quota/{config.role}": _encode(record) if config.guarantees or config.limits else None}
+            return {f"quota/{config.role}": None if record.is_void else _encode(record)}
         case WeightSet(role):
             return {f"weights/{role}": _encode(record)}
         case MaintenanceScheduled():
             return {"schedule": _encode(record)}
         case MachineSet(machine):
-            name = msgspec.json.encode([(machine.id.hostname or "").lower(), machine.id.ip or ""]).decode()
-            is_up = machine.unavailability is None and machine.mode in (None, MachineInfo.Mode.UP)
-            return {f"machines/{name}": None if is_up else _encode(record)}
+            name = _encode(machine_name(machine.id)).decode()
+            return {f"machines/{name}": None if record.is_void else _encode(record)}
 
 
 def records_of(entries: Mapping[str, bytes]) -> list[RegistryRecord]:
