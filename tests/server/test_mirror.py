@@ -157,7 +157,8 @@ async def run_limited(masters: Masters) -> None:
 
 def test_a_standby_answers_stale_reads_and_takes_over_warm(zookeeper: ZooKeeperServer, tmp_path: Path) -> None:
     with running_masters(tmp_path / "cluster", zookeeper.url()) as masters:
-        first, second = masters.add_master(), masters.add_master()
+        # Names are for clients; masters need not know each other's.
+        first, second = masters.add_master("--hostname=one.invalid"), masters.add_master("--hostname=two.invalid")
         wait_until(lambda: first.answers() and second.answers(), "both answer")
         leader = masters.leader()
         standby = standby_of(masters, leader)

@@ -15,8 +15,10 @@ from tepui.model.mirror import MirroredLeader, MirrorPart
 from tepui.model.v1.mesos import MasterInfo, Value
 from tepui.model.v1.quota import QuotaConfig
 from tepui.server import master as master_module
+from tepui.server.election import Election
 from tepui.server.flags import MASTER_FLAGS, Flags
 from tepui.server.master import MasterServer
+from tepui.server.standby import Standby
 from tepui.storage.registry import MemoryBackend, Stored
 from tepui.storage.registry_entries import changes_of
 from tepui.transport.link import LinkClient
@@ -95,6 +97,29 @@ def test_a_master_that_must_end_stores_nothing_more(monkeypatch: pytest.MonkeyPa
         assert (await backend.read()).entries.keys() == {"weights/first"}
         assert stored.is_set()
         assert await server.wait() == "Another master leads."
+
+    asyncio.run(main())
+
+
+def test_a_master_that_cannot_take_the_lead_for_whatever_reason_ends_instead_of_holding_the_first_node() -> None:
+    async def main() -> None:
+        why: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+        async def lead(_: object) -> None:
+            raise ValueError("nobody has thought of this")
+
+        flags = Flags(MASTER_FLAGS, {"registry": "in_memory", "zk": f"zk://{HOST}:1/x"}, {})
+        election = Election(
+            flags,
+            MasterInfo(id="M", ip=1, port=1),
+            Standby({}, 0.0, lambda: 0.0),
+            lead=lead,
+            on_leader=print,
+            on_end=why.set_result,
+        )
+        election._elected()
+        async with asyncio.timeout(WAIT_SECONDS):
+            assert "cannot take the lead" in await why
 
     asyncio.run(main())
 

@@ -480,6 +480,38 @@ def test_changes_beyond_what_a_transaction_holds_are_stored_and_so_is_the_larges
 
 
 @GROUP
+@pytest.mark.parametrize(
+    ("node", "data", "why"),
+    [
+        ("epoch", b"hello", "tepui/epoch in ZooKeeper is not that of a registry"),
+        ("epoch", b"-7", "tepui/epoch in ZooKeeper is not that of a registry"),
+        ("epoch", b"9" * 29, "tepui/epoch in ZooKeeper is not that of a registry"),
+        ("registry", b"\xff", "tepui/registry in ZooKeeper is not that of a registry"),
+        ("registry", b'{"format": 0, "buckets": 1024}', "tepui/registry in ZooKeeper is not that of a registry"),
+        ("registry", b'{"format": 1, "buckets": 0}', "tepui/registry in ZooKeeper is not that of a registry"),
+        ("registry", b'{"format": 1, "buckets": 2000000000}', "tepui/registry in ZooKeeper is not that of a registry"),
+        ("registry", b'{"format": 99, "buckets": 1024}', r"newer version \(format 99"),
+        ("registry/0007", b"garbage", "tepui/registry/0007 in ZooKeeper cannot be read"),
+    ],
+)
+def test_nodes_that_hold_what_no_master_wrote_are_refused_with_a_sentence(
+    zookeeper: ZooKeeperServer, node: str, data: bytes, why: str
+) -> None:
+    async def play() -> None:
+        url = zookeeper.url()
+        async with connected(url) as client:
+            backend = ZooKeeperBackend(client)
+            await backend.lead()
+            await client.call(client.client.set_async, f"{client.url.path}/tepui/{node}", data)
+            for use in (backend.read, backend.lead):
+                with pytest.raises(RegistryError, match=why):
+                    await use()
+            await backend.close()
+
+    asyncio.run(play())
+
+
+@GROUP
 def test_who_was_not_elected_or_not_any_more_cannot_take_the_lead(zookeeper: ZooKeeperServer) -> None:
     async def play() -> None:
         async with connected(zookeeper.url()) as client:

@@ -66,4 +66,5 @@ def test_a_master_says_where_it_is_in_json_or_in_the_old_way_in_protobuf() -> No
     old = b'{"id":"m","ip":16777343,"port":5050,"hostname":"h","pid":"master@127.0.0.1:5050","version":"1.11.0"}'
     assert read_leader(node, old) == Leader(node, "h", "127.0.0.1", 5050)
     assert read_leader(node, b"{") is None
+    assert read_leader(node, old.replace(b"5050,", b"99999999,")) is None, "nobody could connect to that"
     assert Leader(node, "h", "::1", 5050).host_and_port == "[::1]:5050"

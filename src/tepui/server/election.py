@@ -7,6 +7,7 @@ state is that of a leader, and a fresh process is the one state that every stand
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 from tepui.model.v1.mesos import MasterInfo
@@ -18,6 +19,8 @@ from tepui.storage.registry_zookeeper import ZooKeeperBackend
 from tepui.transport.leader import Leader
 from tepui.transport.zookeeper import ZooKeeper
 from tepui.transport.zookeeper_url import AddressError, parse_zookeeper_url
+
+log = logging.getLogger(__name__)
 
 
 class Election:
@@ -71,7 +74,8 @@ class Election:
 
     def _leader_is(self, leader: Leader | None) -> None:
         self._standby.leader = None if leader is None else (leader.hostname, leader.port)
-        self._on_leader(self._standby.leader)
+        # By its IP, as agents: the name is for clients, and need not resolve here.
+        self._on_leader(None if leader is None else leader.address)
 
     def _elected(self) -> None:
         self._standby.recovering = True
@@ -82,6 +86,10 @@ class Election:
             await self._lead(self._backend())
         except RegistryError as error:
             self._on_end(str(error))
+        except Exception:
+            # Whoever holds the first node and does not lead keeps all others from leading.
+            log.exception("this master cannot take the lead")
+            self._on_end("This master cannot take the lead, by a fault of this program; its traceback is above.")
 
     def _backend(self) -> Backend:
         if self._flags.text("registry") == "in_memory":

@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from kazoo.exceptions import NoAuthError, NoNodeError
+from kazoo.exceptions import NoAuthError, NodeExistsError, NoNodeError
 
 from tepui.model.v1.mesos import MasterInfo
 from tepui.transport.leader import LABEL, Leader, LeaderWatch
@@ -30,7 +30,12 @@ log = logging.getLogger(__name__)
 LEASE_QUESTIONS = 4
 """How often a leader asks within one session timeout."""
 RETRY_SECONDS = 0.5
-_NO_AUTH = "it does not let these credentials make nodes there"
+_REASONS: dict[type[Exception], str] = {
+    NoAuthError: "it does not let these credentials make nodes there",
+    NodeExistsError: (
+        "a node json.info_... that is not ephemeral, so not a master's, has the next number; delete such nodes"
+    ),
+}
 
 
 class Candidate:
@@ -101,7 +106,7 @@ class Candidate:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             except ZooKeeperError as error:
-                why = _NO_AUTH if isinstance(error, NoAuthError) else reason_of(error)
+                why = _REASONS.get(type(error)) or reason_of(error)
                 log.error("this master cannot stand for election at %s: %s", self._zookeeper.url, why)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue

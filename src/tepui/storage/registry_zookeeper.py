@@ -37,6 +37,10 @@ from tepui.storage.registry_entries import FORMAT, Changes
 from tepui.transport.zookeeper import DISCONNECTED, ZooKeeper, ZooKeeperError, reason_of
 
 BUCKETS = 1024
+BUCKETS_MAX = 9999
+"""Their nodes have names of four digits."""
+EPOCH_DIGITS_MAX = 18
+"""What the link and SQLite can carry; the time in seconds has ten."""
 TRANSACTION_BYTES_MAX = 900_000
 """ZooKeeper refuses requests beyond 1 MB (its `jute.maxbuffer`)."""
 CREATIONS_PER_TRANSACTION = 256
@@ -91,7 +95,7 @@ class ZooKeeperBackend:
             await self._zookeeper.call(self._client.sync_async, self._root)
             data, _ = await self._zookeeper.call(self._client.get_async, f"{self._root}/epoch")
             await self._read_layout()
-            return Stored(int(data), await self._read_buckets())
+            return Stored(self._read_epoch(data), await self._read_buckets())
         except NoNodeError:
             raise RegistryError(f"There is no registry at {self._zookeeper.url}.") from None
         except ZooKeeperError as error:
@@ -203,7 +207,8 @@ class ZooKeeperBackend:
         while True:
             try:
                 data, stat = await self._zookeeper.call(self._client.get_async, path)
-                epoch = next_epoch(int(data))
+                before = self._read_epoch(data)
+                epoch = next_epoch(before)
                 transaction = self._client.transaction()
                 transaction.set_data(path, str(epoch).encode(), stat.version)
                 if self._candidacy is not None:
@@ -217,16 +222,29 @@ class ZooKeeperBackend:
                 continue  # another one was faster, or the answer to the last attempt was lost
             else:
                 self._epoch, self._epoch_version = epoch, stat.version + 1
-                return int(data)
+                return before
 
     # Reading.
+
+    def _read_epoch(self, data: bytes) -> int:
+        if not data.isdigit() or len(data) > EPOCH_DIGITS_MAX:
+            raise self._foreign("epoch")
+        return int(data)
+
+    def _foreign(self, node: str) -> RegistryError:
+        return RegistryError(
+            f"The node {self._root}/{node} in ZooKeeper is not that of a registry. Give the masters a path of their "
+            "own, or delete the node and restore a snapshot."
+        )
 
     async def _read_layout(self) -> None:
         data, _ = await self._zookeeper.call(self._client.get_async, f"{self._root}/registry")
         try:
             layout = msgspec.json.decode(data, type=_Layout)
-        except msgspec.MsgspecError:
-            raise RegistryError(f"The node {self._root}/registry in ZooKeeper is not that of a registry.") from None
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise self._foreign("registry") from None
+        if layout.format < 1 or not 1 <= layout.buckets <= BUCKETS_MAX:
+            raise self._foreign("registry")
         if layout.format > FORMAT:
             raise RegistryError(
                 f"The registry at {self._zookeeper.url} was written by a newer version (format {layout.format}, this "
@@ -250,8 +268,11 @@ class ZooKeeperBackend:
                     continue
                 try:
                     bucket = _read_bucket(zlib.decompress(data))
-                except (zlib.error, msgspec.MsgspecError):
-                    raise RegistryError(f"The node {self._bucket(number)} in ZooKeeper cannot be read.") from None
+                except (zlib.error, msgspec.MsgspecError, UnicodeDecodeError):
+                    raise RegistryError(
+                        f"The node {self._bucket(number)} in ZooKeeper cannot be read. Delete {self._root} with all "
+                        "that is below it, and restore a snapshot."
+                    ) from None
                 self._buckets[number] = data
                 entries.update({key: bytes(value) for key, value in bucket.items()})
             begin = numbers.stop

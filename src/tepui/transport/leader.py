@@ -84,8 +84,8 @@ def read_leader(node: str, data: bytes) -> Leader | None:
     address = info.address
     ip = (address.ip if address is not None else None) or _dotted(info.ip)
     hostname = (address.hostname if address is not None else None) or info.hostname or ip
-    port = (address.port if address is not None else None) or info.port
-    return Leader(node, hostname, ip, port or 5050)
+    port = (address.port if address is not None else None) or info.port or 5050
+    return Leader(node, hostname, ip, port) if 0 < port < 65536 else None
 
 
 def _dotted(number: int) -> str:
@@ -168,7 +168,12 @@ class LeaderWatch:
                 continue  # it is gone in this moment
             leader = read_leader(node, data)
             if leader is None:
-                log.warning("the node %s/%s of the leading master cannot be understood", path, node)
+                log.warning(
+                    "the node %s/%s, which comes first, cannot be understood, so nobody leads; delete it unless a "
+                    "master holds it",
+                    path,
+                    node,
+                )
             return leader
 
     def _tell(self, leader: Leader | None) -> None:
