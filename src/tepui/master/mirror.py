@@ -12,28 +12,24 @@ from collections.abc import Iterator, MutableMapping
 from itertools import islice
 from typing import TypeVar
 
-from tepui.master import extensions, legacy, views
+from tepui.master import extensions, legacy, mirrored, views
 from tepui.master.config import MasterConfig
 from tepui.master.events import LegacyCall, OperatorCall
-from tepui.master.registry import AgentService, machine_name
-from tepui.master.state import Agent, Executor, Framework, Offer, Operation, State, Task
+from tepui.master.state import Agent, Framework, State, Task
 from tepui.master.sums import consumed_on
 from tepui.model.mirror import (
     MirroredAgent,
     MirroredExecutor,
     MirroredFramework,
-    MirroredLeader,
     MirroredMember,
     MirroredOffer,
     MirroredOperation,
-    MirroredSettings,
     MirroredTask,
     MirrorPart,
 )
 from tepui.model.quantities import Quantities
-from tepui.model.resources import ResourceError, Resources
+from tepui.model.resources import Resources
 from tepui.model.shell import Event, ExtensionCall
-from tepui.model.v1.mesos import Resource
 
 WARM_SECONDS_MAX = 60.0
 """What roles used according to an older picture does not count."""
@@ -42,9 +38,6 @@ FREED_PER_STEP = 200
 """Tasks that `Mirror.empty` gives back at a time: about a millisecond."""
 
 Value = TypeVar("Value")
-
-_CONNECTED = "mirrored"
-"""Stands for the names of sessions and links, which only the leader knows."""
 
 
 class Mirror:
@@ -87,9 +80,9 @@ class Mirror:
     def apply(self, part: MirrorPart, now: float) -> None:
         """Take over a part that arrived `now` (seconds since the epoch)."""
         if part.leader is not None:
-            self._config = _config(part.leader)
+            self._config = mirrored.config_of(part.leader)
         if part.settings is not None:
-            self._apply_settings(part.settings)
+            mirrored.take_settings(self.state, part.settings)
         for framework in part.frameworks:
             self._apply_framework(framework)
         for agent in part.agents:
@@ -103,7 +96,7 @@ class Mirror:
         for task in part.completed_tasks:
             framework_ = self._framework(task.framework_id)
             if framework_ is not None:
-                framework_.completed_tasks.append(_task(task))
+                framework_.completed_tasks.append(mirrored.task_of(task))
         for offer_id in part.ended_offers:
             self._end_offer(offer_id)
         for offer in part.offers:
@@ -124,13 +117,6 @@ class Mirror:
     def _framework(self, framework_id: str) -> Framework | None:
         return self.state.frameworks.get(framework_id) or self.state.completed_frameworks.get(framework_id)
 
-    def _apply_settings(self, settings: MirroredSettings) -> None:
-        state = self.state
-        state.quota = {config.role: config for config in settings.quota}
-        state.weights = dict(settings.weights)
-        state.schedule = settings.schedule
-        state.machines = {machine_name(machine.id): machine for machine in settings.machines}
-
     def _apply_framework(self, entry: MirroredFramework) -> None:
         state, name = self.state, entry.framework_id
         if entry.info is None:
@@ -141,16 +127,7 @@ class Mirror:
         if framework is None:
             completed = deque[Task](maxlen=self.config.completed_tasks_per_framework_max)
             framework = Framework(name, entry.info, (), frozenset(), completed_tasks=completed)
-        framework.info = entry.info
-        framework.roles = tuple(entry.roles)
-        framework.capabilities = frozenset(each.type.value for each in entry.info.capabilities if each.type is not None)
-        framework.session = _CONNECTED if entry.connected else None
-        framework.recovered = entry.recovered
-        framework.suppressed_roles = set(entry.suppressed_roles)
-        framework.registered_at = entry.registered_at
-        framework.reregistered_at = entry.reregistered_at
-        framework.unregistered_at = entry.unregistered_at
-        framework.offer_constraints = entry.offer_constraints
+        mirrored.take_framework(framework, entry)
         if entry.is_over:
             state.completed_frameworks[name] = framework
         else:
@@ -170,14 +147,7 @@ class Mirror:
         _set(state.recovered_agents, name, entry.recovered)
         _set(state.unreachable_agents, name, entry.unreachable_since)
         _set(state.gone_agents, name, entry.gone_since)
-        service = entry.service
-        _set(
-            state.service,
-            name,
-            None
-            if service is None
-            else AgentService(name, service.deactivated, service.drain, service.drain_started_at),
-        )
+        _set(state.service, name, mirrored.service_of(name, entry.service))
         if entry.member is None:
             state.agents.pop(name, None)
             state.unavailable.pop(name, None)
@@ -190,18 +160,8 @@ class Mirror:
         if agent is None:
             agent = Agent(name, entry.info, "", "", frozenset(), Resources.NONE)
             state.agents[name] = agent
-        agent.info = entry.info
-        agent.address = entry.address
-        agent.version = entry.version
-        agent.capabilities = frozenset(entry.capabilities)
-        agent.total = _resources(entry.total)
-        agent.link = _CONNECTED if entry.connected else None
-        agent.leaving = entry.leaving
-        agent.registered_at = entry.registered_at
-        agent.reregistered_at = entry.reregistered_at
+        mirrored.take_member(agent, entry)
         agent.service = state.service.get(name)
-        agent.unavailability = entry.unavailability
-        agent.inverse_statuses = {status.framework_id.value: status for status in entry.inverse_statuses}
         if entry.unavailability is None:
             state.unavailable.pop(name, None)
         else:
@@ -209,10 +169,7 @@ class Mirror:
 
     def _apply_executor(self, entry: MirroredExecutor) -> None:
         framework, agent = self._framework(entry.framework_id), self.state.agents.get(entry.agent_id)
-        executor = None
-        if entry.info is not None and framework is not None:
-            resources = _resources(entry.info.resources, _role_of(framework))
-            executor = Executor(entry.framework_id, entry.executor_id, entry.agent_id, entry.info, resources)
+        executor = None if framework is None else mirrored.executor_of(framework, entry)
         if framework is not None:
             _set_in(framework.executors, entry.agent_id, entry.executor_id, executor)
         if agent is not None:
@@ -236,7 +193,7 @@ class Mirror:
         known = framework.tasks.get(name)
         if entry.unreachable or known is None or known.agent_id != entry.agent_id:
             self._end_task(entry.framework_id, name)
-        task = _task(entry, _role_of(framework))
+        task = mirrored.task_of(entry, framework.first_role)
         if entry.unreachable:
             framework.unreachable_tasks[name] = task
             return
@@ -257,9 +214,7 @@ class Mirror:
         framework, agent = self._framework(entry.framework_id), self.state.agents.get(entry.agent_id)
         if framework is None or agent is None:
             return
-        offer = Offer(
-            entry.offer_id, entry.framework_id, entry.agent_id, entry.role, _resources(entry.resources), entry.made_at
-        )
+        offer = mirrored.offer_of(entry)
         self.state.offers[offer.offer_id] = offer
         framework.offers[offer.offer_id] = offer
         agent.offers[offer.offer_id] = offer
@@ -267,9 +222,7 @@ class Mirror:
     def _apply_operation(self, entry: MirroredOperation) -> None:
         agent = self.state.agents.get(entry.agent_id)
         if agent is not None:
-            agent.operations[entry.uuid] = Operation(
-                entry.uuid, entry.framework_id, entry.agent_id, entry.info, entry.latest, entry.statuses
-            )
+            agent.operations[entry.uuid] = mirrored.operation_of(entry)
 
     # Readers.
 
@@ -312,52 +265,6 @@ class Mirror:
             for name in list(islice(agents, FREED_PER_STEP)):
                 del agents[name]
             yield
-
-
-def _config(leader: MirroredLeader) -> MasterConfig:
-    return MasterConfig(
-        info=leader.info,
-        version=leader.version,
-        epoch=leader.epoch,
-        cluster=leader.cluster,
-        flags=leader.flags,
-        start_time=leader.start_time,
-        elected_time=leader.elected_time,
-        build=leader.build,
-        completed_frameworks_max=leader.completed_frameworks_max,
-        completed_tasks_per_framework_max=leader.completed_tasks_per_framework_max,
-    )
-
-
-def _role_of(framework: Framework) -> str:
-    return framework.roles[0] if framework.roles else "*"
-
-
-def _resources(messages: list[Resource], role: str | None = None) -> Resources:
-    """As the leader took them: those of a task that break the rules are none."""
-    try:
-        return Resources.of(messages, role)
-    except ResourceError:
-        return Resources.NONE
-
-
-def _task(entry: MirroredTask, role: str | None = None) -> Task:
-    return Task(
-        framework_id=entry.framework_id,
-        task_id=entry.info.task_id.value,
-        agent_id=entry.agent_id,
-        executor_id=entry.executor_id,
-        info=entry.info,
-        resources=_resources(entry.info.resources, role or entry.role),
-        role=entry.role,
-        state=entry.state,
-        statuses=entry.statuses,
-        status_update_state=entry.status_update_state,
-        status_update_uuid=entry.status_update_uuid,
-        released=entry.released,
-        launched_at=entry.launched_at,
-        user=entry.user,
-    )
 
 
 def _set(entries: MutableMapping[str, Value], name: str, value: Value | None) -> None:

@@ -12,23 +12,12 @@ from collections.abc import Callable
 from itertools import islice
 from typing import TypeVar
 
+from tepui.master import mirrored
 from tepui.master.context import MIRRORS, Context
 from tepui.master.events import MirrorSubscribe
 from tepui.master.followers import Follower
-from tepui.master.state import Agent, Framework, State, Task
-from tepui.model.mirror import (
-    MirroredAgent,
-    MirroredExecutor,
-    MirroredFramework,
-    MirroredLeader,
-    MirroredMember,
-    MirroredOffer,
-    MirroredOperation,
-    MirroredService,
-    MirroredSettings,
-    MirroredTask,
-    MirrorPart,
-)
+from tepui.master.state import Framework, State
+from tepui.model.mirror import MirroredAgent, MirroredFramework, MirrorPart
 from tepui.model.shell import OpenSession
 
 PART_SECONDS = 0.2
@@ -96,10 +85,10 @@ def _part(context: Context, follower: Follower) -> MirrorPart:
     part = MirrorPart(revision=follower.revision, time=follower.told_at)
     if not follower.introduced:
         follower.introduced = True
-        part.leader = _leader(context)
+        part.leader = mirrored.leader_entry(context.config)
     if follower.settings:
         follower.settings = False
-        part.settings = _settings(state)
+        part.settings = mirrored.settings_entry(state)
     room = ENTRIES_MAX
 
     def each(pending: dict[_Key, None], tell: Callable[[MirrorPart, State, _Key], None]) -> None:
@@ -131,31 +120,6 @@ def _part(context: Context, follower: Follower) -> MirrorPart:
     return part
 
 
-def _leader(context: Context) -> MirroredLeader:
-    config = context.config
-    return MirroredLeader(
-        info=config.info,
-        version=config.version,
-        epoch=config.epoch,
-        cluster=config.cluster,
-        flags=config.flags,
-        start_time=config.start_time,
-        elected_time=config.elected_time,
-        build=config.build,
-        completed_frameworks_max=config.completed_frameworks_max,
-        completed_tasks_per_framework_max=config.completed_tasks_per_framework_max,
-    )
-
-
-def _settings(state: State) -> MirroredSettings:
-    return MirroredSettings(
-        quota=list(state.quota.values()),
-        weights=state.weights,
-        schedule=state.schedule,
-        machines=list(state.machines.values()),
-    )
-
-
 def _known(state: State, framework_id: str) -> Framework | None:
     return state.frameworks.get(framework_id) or state.completed_frameworks.get(framework_id)
 
@@ -165,21 +129,8 @@ def _tell_framework(part: MirrorPart, state: State, framework_id: str) -> None:
     if framework is None:
         part.frameworks.append(MirroredFramework(framework_id=framework_id))
         return
-    part.frameworks.append(
-        MirroredFramework(
-            framework_id=framework_id,
-            info=framework.info,
-            roles=list(framework.roles),
-            connected=framework.connected,
-            recovered=framework.recovered,
-            is_over=framework_id in state.completed_frameworks,
-            suppressed_roles=sorted(framework.suppressed_roles),
-            registered_at=framework.registered_at,
-            reregistered_at=framework.reregistered_at,
-            unregistered_at=framework.unregistered_at,
-            offer_constraints=framework.offer_constraints,
-        )
-    )
+    is_over = framework_id in state.completed_frameworks
+    part.frameworks.append(mirrored.framework_entry(framework, is_over=is_over))
 
 
 def _tell_agent(part: MirrorPart, state: State, agent_id: str) -> None:
@@ -188,32 +139,12 @@ def _tell_agent(part: MirrorPart, state: State, agent_id: str) -> None:
     part.agents.append(
         MirroredAgent(
             agent_id=agent_id,
-            member=None if agent is None else _member(agent),
+            member=None if agent is None else mirrored.member_entry(agent),
             recovered=state.recovered_agents.get(agent_id),
             unreachable_since=state.unreachable_agents.get(agent_id),
             gone_since=state.gone_agents.get(agent_id),
-            service=None
-            if service is None
-            else MirroredService(
-                deactivated=service.deactivated, drain=service.drain, drain_started_at=service.drain_started_at
-            ),
+            service=mirrored.service_entry(service),
         )
-    )
-
-
-def _member(agent: Agent) -> MirroredMember:
-    return MirroredMember(
-        info=agent.info,
-        address=agent.address,
-        version=agent.version,
-        capabilities=sorted(agent.capabilities),
-        total=agent.total.messages(),
-        connected=agent.connected,
-        leaving=agent.leaving,
-        registered_at=agent.registered_at,
-        reregistered_at=agent.reregistered_at,
-        unavailability=agent.unavailability,
-        inverse_statuses=list(agent.inverse_statuses.values()),
     )
 
 
@@ -221,14 +152,7 @@ def _tell_executor(part: MirrorPart, state: State, key: tuple[str, str, str]) ->
     framework_id, agent_id, executor_id = key
     framework = state.frameworks.get(framework_id)
     executor = None if framework is None else framework.executors.get(agent_id, {}).get(executor_id)
-    part.executors.append(
-        MirroredExecutor(
-            framework_id=framework_id,
-            agent_id=agent_id,
-            executor_id=executor_id,
-            info=None if executor is None else executor.info,
-        )
-    )
+    part.executors.append(mirrored.executor_entry(*key, executor))
 
 
 def _tell_task(part: MirrorPart, state: State, key: tuple[str, str]) -> None:
@@ -242,25 +166,7 @@ def _tell_task(part: MirrorPart, state: State, key: tuple[str, str]) -> None:
     if framework is None or task is None:
         part.ended_tasks.append(key)
     else:
-        part.tasks.append(_task(task, framework.tasks.get(task_id) is not task))
-
-
-def _task(task: Task, unreachable: bool = False) -> MirroredTask:
-    return MirroredTask(
-        framework_id=task.framework_id,
-        agent_id=task.agent_id,
-        executor_id=task.executor_id,
-        info=task.info,
-        role=task.role,
-        state=task.state,
-        statuses=task.statuses,
-        status_update_state=task.status_update_state,
-        status_update_uuid=task.status_update_uuid,
-        released=task.released,
-        unreachable=unreachable,
-        launched_at=task.launched_at,
-        user=task.user,
-    )
+        part.tasks.append(mirrored.task_entry(task, unreachable=framework.tasks.get(task_id) is not task))
 
 
 def _tell_completed(part: MirrorPart, state: State, framework_id: str, number: int) -> int:
@@ -270,7 +176,7 @@ def _tell_completed(part: MirrorPart, state: State, framework_id: str, number: i
         return 0
     completed = framework.completed_tasks
     fresh = list(islice(completed, max(0, len(completed) - number), None))
-    part.completed_tasks += [_task(task) for task in fresh]
+    part.completed_tasks += [mirrored.task_entry(task) for task in fresh]
     return len(fresh)
 
 
@@ -278,17 +184,8 @@ def _tell_offer(part: MirrorPart, state: State, offer_id: str) -> None:
     offer = state.offers.get(offer_id)
     if offer is None:
         part.ended_offers.append(offer_id)
-        return
-    part.offers.append(
-        MirroredOffer(
-            offer_id=offer_id,
-            framework_id=offer.framework_id,
-            agent_id=offer.agent_id,
-            role=offer.role,
-            resources=offer.resources.messages(),
-            made_at=offer.made_at,
-        )
-    )
+    else:
+        part.offers.append(mirrored.offer_entry(offer))
 
 
 def _tell_operation(part: MirrorPart, state: State, key: tuple[str, bytes]) -> None:
@@ -297,14 +194,5 @@ def _tell_operation(part: MirrorPart, state: State, key: tuple[str, bytes]) -> N
     operation = None if agent is None else agent.operations.get(uuid)
     if operation is None:
         part.ended_operations.append(key)
-        return
-    part.operations.append(
-        MirroredOperation(
-            uuid=uuid,
-            framework_id=operation.framework_id,
-            agent_id=agent_id,
-            info=operation.info,
-            latest=operation.latest,
-            statuses=operation.statuses,
-        )
-    )
+    else:
+        part.operations.append(mirrored.operation_entry(operation))

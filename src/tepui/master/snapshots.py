@@ -6,11 +6,10 @@ from copy import copy
 
 from tepui.master import agents, frameworks, messages, tasks
 from tepui.master.context import Context
-from tepui.master.state import Agent, Executor, Framework
+from tepui.master.state import Agent, Executor, Framework, held_resources
 from tepui.model import link
-from tepui.model.resources import ResourceError, Resources
 from tepui.model.task_states import TERMINAL_STATES
-from tepui.model.v1.mesos import Resource, TaskState, TaskStatus
+from tepui.model.v1.mesos import TaskState, TaskStatus
 
 _Held = dict[str, Framework]
 """The frameworks of a snapshot that are not over, by id."""
@@ -98,19 +97,6 @@ def _take_frameworks(context: Context, agent: Agent, snapshot: link.Snapshot) ->
     return held
 
 
-def _role_of(framework: Framework) -> str:
-    """Whose resources are that say no role."""
-    return framework.roles[0] if framework.roles else "*"
-
-
-def resources_of(messages: list[Resource], framework: Framework) -> Resources:
-    """What a task or executor holds. An agent that breaks the rules of resources is believed to hold nothing."""
-    try:
-        return Resources.of(messages, _role_of(framework))
-    except ResourceError:
-        return Resources.NONE
-
-
 def _take_executors(context: Context, agent: Agent, snapshot: link.Snapshot, held: _Held) -> None:
     seen: set[tuple[str, str]] = set()
     for executor in snapshot.executors:
@@ -120,7 +106,7 @@ def _take_executors(context: Context, agent: Agent, snapshot: link.Snapshot, hel
         name = executor.info.executor_id.value
         seen.add((executor.framework_id, name))
         if name not in agent.executors.get(executor.framework_id, {}):
-            resources = resources_of(executor.info.resources, framework)
+            resources = held_resources(executor.info.resources, framework.first_role)
             tasks.add_executor(context, framework, agent, executor.info, resources)
             context.allocator.add_allocated(framework.framework_id, agent.agent_id, resources)
     ended: list[Executor] = [
@@ -149,8 +135,8 @@ def _take_task(context: Context, agent: Agent, framework: Framework, held: link.
     if held.executor_id and info.executor is None:
         executor = agent.executors.get(framework.framework_id, {}).get(held.executor_id)
         info.executor = None if executor is None else executor.info
-    resources = resources_of(info.resources, framework)
-    role = next(iter(resources.allocations()), None) or _role_of(framework)
+    resources = held_resources(info.resources, framework.first_role)
+    role = next(iter(resources.allocations()), None) or framework.first_role
     task = tasks.add(context, framework, agent, info, resources, role, held.state, held.executor_id)
     task.statuses = list(held.statuses)
     if not task.statuses and held.pending is not None:

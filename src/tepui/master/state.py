@@ -14,7 +14,7 @@ from tepui.master.metrics import FrameworkMetrics
 from tepui.master.registry import AgentService, MachineName
 from tepui.model.link import Kill
 from tepui.model.quantities import Quantities
-from tepui.model.resources import Resources
+from tepui.model.resources import ResourceError, Resources
 from tepui.model.v1.allocator import InverseOfferStatus
 from tepui.model.v1.maintenance import Schedule
 from tepui.model.v1.mesos import (
@@ -25,6 +25,7 @@ from tepui.model.v1.mesos import (
     FrameworkInfo,
     MachineInfo,
     OperationStatus,
+    Resource,
     TaskInfo,
     TaskState,
     TaskStatus,
@@ -150,6 +151,11 @@ class Framework:
     metrics: FrameworkMetrics = field(default_factory=FrameworkMetrics)
     agents: set[str] = field(default_factory=set)
     """Agents that were told the framework's description, or told the master of it."""
+
+    @property
+    def first_role(self) -> str:
+        """Whose its resources are that say no role."""
+        return self.roles[0] if self.roles else "*"
 
     def has(self, capability: str) -> bool:
         """Whether it has a capability, by its protobuf name."""
@@ -297,3 +303,12 @@ class State:
     def is_known(self, agent_id: str) -> bool:
         """Whether the agent is a member, connected or not, is awaited after a failover, or cannot be reached."""
         return agent_id in self.agents or agent_id in self.recovered_agents or agent_id in self.unreachable_agents
+
+
+def held_resources(messages: list[Resource], role: str | None = None) -> Resources:
+    """What a task, an executor or an agent holds; `role` has what says none. An agent that breaks the rules of
+    resources is believed to hold nothing."""
+    try:
+        return Resources.of(messages, role)
+    except ResourceError:
+        return Resources.NONE
