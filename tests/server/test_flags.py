@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tepui.server.flags import AGENT_FLAGS, MASTER_FLAGS, FlagError, Flags
+from tepui.server.master_address import master_addresses
 
 
 def test_the_command_line_wins_over_tepui_over_mesos_over_the_default() -> None:
@@ -54,6 +55,11 @@ def test_values_are_read_by_their_kind_and_told_as_text() -> None:
         ),
         (
             MASTER_FLAGS,
+            {"zk_session_timeout": "1000weeks"},
+            "--zk_session_timeout expects a duration from 100ms to 1hrs, not '1000weeks'.",
+        ),
+        (
+            MASTER_FLAGS,
             {"agent_removal_rate_limit": "0/10mins"},
             "--agent_removal_rate_limit expects a number of agents and a duration, such as 1/10mins, not '0/10mins'.",
         ),
@@ -74,6 +80,20 @@ def test_a_wrong_value_gets_a_sentence(table: list, given: dict[str, str], sente
     with pytest.raises(FlagError) as error:
         Flags(table, given, {})
     assert str(error.value) == sentence
+
+
+def test_a_file_of_bytes_that_are_no_text_gets_a_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "bytes"
+    file.write_bytes(b"\x7fELF\xd0\xff")
+    why = f"names the file {file}, which cannot be read: it is not text in UTF-8."
+    given = [(MASTER_FLAGS, "zk"), (MASTER_FLAGS, "domain"), (AGENT_FLAGS, "resources")]
+    for table, name in given:
+        with pytest.raises(FlagError) as error:
+            Flags(table, {name: f"file://{file}"}, {})
+        assert str(error.value) == f"--{name} {why}"
+    with pytest.raises(FlagError) as error:
+        master_addresses(f"file://{file}")
+    assert str(error.value) == f"--master {why}"
 
 
 def test_rates_and_percentages_are_read_as_the_core_wants_them() -> None:

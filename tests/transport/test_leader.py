@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from tepui.model.v1.mesos import Address, MasterInfo
+from tepui.transport import zookeeper as zookeeper_module
 from tepui.transport.leader import Leader, lowest, read_leader
+from tepui.transport.zookeeper import ZooKeeper
 from tepui.transport.zookeeper_url import AddressError, ZooKeeperUrl, parse_zookeeper_url
 from tepui.wire.json import encode_json
 from tepui.wire.media import MediaType, encode
@@ -68,3 +71,19 @@ def test_a_master_says_where_it_is_in_json_or_in_the_old_way_in_protobuf() -> No
     assert read_leader(node, b"{") is None
     assert read_leader(node, old.replace(b"5050,", b"99999999,")) is None, "nobody could connect to that"
     assert Leader(node, "h", "::1", 5050).host_and_port == "[::1]:5050"
+
+
+def test_who_gets_no_answer_from_zookeeper_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(zookeeper_module, "UNANSWERED_SECONDS", 0.0)
+
+    async def play() -> None:
+        zookeeper = ZooKeeper(parse_zookeeper_url("zk://127.0.0.1:1/mesos"))
+        zookeeper.start()
+        async with asyncio.timeout(10):
+            while "no server of ZooKeeper answers at 127.0.0.1:1 so far" not in caplog.text:
+                await asyncio.sleep(0)
+        await zookeeper.close()
+
+    asyncio.run(play())

@@ -19,7 +19,7 @@ from typing import TypeVar
 from tepui.model.roles import validate_role
 from tepui.model.v1.mesos import Resource
 from tepui.server.policies import HIERARCHICAL, SORTERS, PolicyError, policy_named
-from tepui.transport.zookeeper_url import AddressError, parse_zookeeper_url
+from tepui.transport.zookeeper_url import AddressError, parse_zookeeper_url, read_named_file
 from tepui.wire.text import (
     TextError,
     parse_duration,
@@ -30,6 +30,8 @@ from tepui.wire.text import (
 )
 
 Value = object
+SESSION_SECONDS_MIN, SESSION_SECONDS_MAX = 0.1, 3600.0
+"""Below, no connection is made in time; above, the protocol soon has no number for it. Servers bound it more."""
 _PASSWORD = re.compile(r"^(zk://[^:/]*:).*@")
 Result = TypeVar("Result")
 
@@ -82,6 +84,13 @@ def _positive_duration(text: str) -> float:
     seconds = _duration(text)
     if seconds == 0:
         raise FlagError(f"expects a duration longer than 0, not '{text}'")
+    return seconds
+
+
+def _session_timeout(text: str) -> float:
+    seconds = _seconds(text)
+    if not SESSION_SECONDS_MIN <= seconds <= SESSION_SECONDS_MAX:
+        raise FlagError(f"expects a duration from 100ms to 1hrs, not '{text}'")
     return seconds
 
 
@@ -146,9 +155,9 @@ def _json_file_or_text(text: str) -> str:
     if not text.startswith("/"):
         return text
     try:
-        return Path(text).read_text()
-    except OSError as error:
-        raise FlagError(f"cannot be read from {text}: {error.strerror}") from None
+        return read_named_file(text)
+    except AddressError as error:
+        raise FlagError(str(error)) from None
 
 
 def _string_map(text: str) -> dict[str, str]:
@@ -318,7 +327,7 @@ MASTER_FLAGS = [
     Flag("registry_fetch_timeout", _positive_duration, "1mins", "Time to read it; then the master ends."),
     Flag("registry_store_timeout", _positive_duration, "20secs", "Time to write it; then the master ends."),
     Flag("zk", _zookeeper, None, "Elect a leader by zk://[user:password@]HOST:PORT,.../path, or file:///path."),
-    Flag("zk_session_timeout", _positive_duration, "10secs", "A leader that is missed for so long is replaced."),
+    Flag("zk_session_timeout", _session_timeout, "10secs", "A leader that is missed for so long is replaced."),
     Flag("quorum", _integer(1, 1000), None, "Accepted, without effect: ZooKeeper's servers are the quorum."),
     Flag("roles", _roles, None, "White list of roles, separated by commas; any role when unset."),
     Flag("weights", _weights, None, "Weights of roles in a new cluster, such as `eng=2,ads=1.5`; 1 for others."),

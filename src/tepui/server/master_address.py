@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tepui.server.flags import FlagError
-from tepui.transport.zookeeper_url import AddressError, ZooKeeperUrl, parse_zookeeper_url
+from tepui.transport.zookeeper_url import AddressError, ZooKeeperUrl, parse_zookeeper_url, read_named_file
 
 if TYPE_CHECKING:
     from tepui.transport.leader import Leader, LeaderFinder
@@ -23,11 +22,10 @@ def master_addresses(text: str) -> list[Address] | ZooKeeperUrl:
     All of them can stand in a file, named `file:///path`. Raises FlagError with a sentence.
     """
     if text.startswith("file://"):
-        path = text.removeprefix("file://")
         try:
-            text = Path(path).read_text().strip()
-        except OSError as error:
-            raise FlagError(f"--master names the file {path}, which cannot be read: {error.strerror}.") from None
+            text = read_named_file(text.removeprefix("file://")).strip()
+        except AddressError as error:
+            raise FlagError(f"--master {error}.") from None
     if text.startswith("zk://"):
         try:
             return parse_zookeeper_url(text)

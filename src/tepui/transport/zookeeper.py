@@ -25,6 +25,10 @@ SESSION_TIMEOUT_SECONDS = 10.0
 RECONNECT_SECONDS_FIRST = 0.05
 RECONNECT_SECONDS_MAX = 2.0
 CLOSE_SECONDS_MAX = 5.0
+UNANSWERED_SECONDS = 5.0
+"""When no server has answered for so long from the start, the log says so."""
+
+log = logging.getLogger(__name__)
 
 _kazoo_log = logging.getLogger("tepui.transport.kazoo")
 _kazoo_log.setLevel(logging.ERROR)  # what it warns of is told by those who use the connection
@@ -69,6 +73,7 @@ class ZooKeeper:
         self._loop = asyncio.get_running_loop()
         self._listeners: list[Callable[[Session], None]] = []
         self._connected = asyncio.Event()
+        self._was_connected = False
         self._closed = False
         self.client = KazooClient(
             hosts=",".join(url.servers),
@@ -87,6 +92,11 @@ class ZooKeeper:
     def start(self) -> None:
         """Begin to connect, and go on until it works."""
         self.client.start_async()
+        self._loop.call_later(UNANSWERED_SECONDS, self._still_waiting)
+
+    def _still_waiting(self) -> None:
+        if not (self._closed or self._was_connected):
+            log.warning("no server of ZooKeeper answers at %s so far; trying again", ", ".join(self.url.servers))
 
     def listen(self, listener: Callable[[Session], None]) -> None:
         """Have `listener` told on the loop of each change of the session."""
@@ -171,6 +181,7 @@ class ZooKeeper:
 
     def _tell(self, session: Session) -> None:
         if session is Session.CONNECTED:
+            self._was_connected = True
             self._connected.set()
         else:
             self._connected.clear()

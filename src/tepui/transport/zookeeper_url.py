@@ -26,14 +26,21 @@ class ZooKeeperUrl:
         return f"zk://{user}{','.join(self.servers)}{self.path}"
 
 
+def read_named_file(path: str) -> str:
+    """The text of a file that stands for a flag's value. Raises AddressError."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        why = error.strerror or "no reason is known"
+    except ValueError:  # bytes that are no text, or a path that holds a NUL
+        why = "it is not text in UTF-8"
+    raise AddressError(f"names the file {path}, which cannot be read: {why}")
+
+
 def parse_zookeeper_url(text: str) -> ZooKeeperUrl:
     """Read an address of ZooKeeper, or the file `file:///path` that holds one. Raises AddressError."""
     if text.startswith("file://"):
-        path = text.removeprefix("file://")
-        try:
-            text = Path(path).read_text().strip()
-        except OSError as error:
-            raise AddressError(f"names the file {path}, which cannot be read: {error.strerror}") from None
+        text = read_named_file(text.removeprefix("file://")).strip()
     shown = "an address such as zk://10.0.0.1:2181,10.0.0.2:2181/mesos"
     if not text.startswith("zk://"):
         raise AddressError(f"expects {shown}")
