@@ -23,11 +23,12 @@ from tepui.model.v1.mesos import (
     TaskStatus,
 )
 from tepui.session.errors import SubscriptionError
-from tepui.session.executor import Attached, CallRefused, Detached, ExecutorSession, Settings, ShutDown
+from tepui.session.executor import Attached, Detached, ExecutorSession, Settings, ShutDown
 from tepui.session.steps import (
     Answered,
     Ask,
     CallCut,
+    CallRefused,
     Connect,
     Deliver,
     Disconnect,

@@ -16,13 +16,12 @@ from tepui.session.scheduler import (
     RECONCILED_TASKS_MAX,
     REDIRECTS_MAX,
     CallLost,
-    CallRefused,
     Connected,
     Disconnected,
     SchedulerSession,
     Settings,
 )
-from tepui.session.steps import Answered, Ask, Backlog, CallCut, LeaderKnown, Start, Stop, TimePassed
+from tepui.session.steps import Answered, Ask, Backlog, CallCut, CallRefused, LeaderKnown, Start, Stop, TimePassed
 from tests.session.master import FRAMEWORK_ID, Stage, make_session, make_status
 from tests.session.test_scheduler_histories import accept, subscribed
 

@@ -16,8 +16,8 @@ from tepui.model.v1 import executor
 from tepui.model.v1.executor import Call
 from tepui.model.v1.mesos import ExecutorID, FrameworkID, Label, Labels, TaskID, TaskState, TaskStatus
 from tepui.session.errors import SessionError
-from tepui.session.executor import Attached, CallRefused, Detached, ExecutorSession, ShutDown, launched_tasks
-from tepui.session.steps import Ask, Stop
+from tepui.session.executor import Attached, Detached, ExecutorSession, ShutDown, launched_tasks
+from tepui.session.steps import Ask, CallRefused, Stop
 from tepui.transport.client import HttpTransport, Transport
 from tepui.transport.conversation import Conversation
 

@@ -41,8 +41,8 @@ from tepui.scheduler.identity import forget_identity, read_identity, write_ident
 from tepui.scheduler.offers import Offer
 from tepui.scheduler.tasks import framework_info, kill_policy
 from tepui.session.errors import CallRefusedError, RemovedError, SessionError
-from tepui.session.scheduler import CallLost, CallRefused, Connected, Disconnected, SchedulerSession, Settings
-from tepui.session.steps import Ask, LeaderKnown, Stop
+from tepui.session.scheduler import CallLost, Connected, Disconnected, SchedulerSession, Settings
+from tepui.session.steps import Ask, CallRefused, LeaderKnown, Stop
 from tepui.transport.client import HttpTransport, Transport
 from tepui.transport.conversation import Conversation
 from tepui.transport.zookeeper_url import ZooKeeperUrl, parse_zookeeper_url

@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 from collections import deque
-from enum import Enum
 from random import Random
 
 import msgspec
@@ -23,6 +22,7 @@ from tepui.session.steps import (
     Answered,
     Ask,
     CallCut,
+    CallRefused,
     Connect,
     Deliver,
     Disconnect,
@@ -33,6 +33,7 @@ from tepui.session.steps import (
     Post,
     Received,
     Start,
+    State,
     Step,
     Stop,
     TimePassed,
@@ -79,21 +80,6 @@ class ShutDown(msgspec.Struct, frozen=True):
     grace_seconds: float
 
 
-class CallRefused(msgspec.Struct, frozen=True):
-    """The agent refused a call as invalid; it is not sent again."""
-
-    error: CallRefusedError
-
-
-class _State(Enum):
-    IDLE = "idle"
-    WAITING = "waiting"
-    CONNECTING = "connecting"
-    SUBSCRIBING = "subscribing"
-    SUBSCRIBED = "subscribed"
-    ENDED = "ended"
-
-
 _RETRY, _OPENING, _CALL, _RECOVERY, _GRACE, _STOP = (
     (name, "") for name in ("retry", "opening", "call", "recovery", "grace", "stop")
 )
@@ -119,7 +105,7 @@ class ExecutorSession:
         self._url = f"{scheme}://{address}{PATH}"
         self._random = random
         self._settings = settings or Settings()
-        self._state = _State.IDLE
+        self._state = State.IDLE
         self._timers = Timers()
         self._call_backoff = Backoff(random, CALL_BACKOFF_SECONDS_FIRST, CALL_BACKOFF_SECONDS_MAX)
         self._stream = 0
@@ -135,7 +121,7 @@ class ExecutorSession:
 
     @property
     def is_subscribed(self) -> bool:
-        return self._state is _State.SUBSCRIBED
+        return self._state is State.SUBSCRIBED
 
     def next_deadline(self) -> float | None:
         """When `TimePassed` is due at the latest; None while nothing is."""
@@ -144,19 +130,19 @@ class ExecutorSession:
     def handle(self, step: Step, now: float) -> list[Effect]:
         """Take one step. Raises QueueFullError from `Ask` when too much waits for the agent."""
         self._now = now
-        if self._state is not _State.ENDED:
+        if self._state is not State.ENDED:
             match step:
                 case Start():
                     self._timers.set(_RECOVERY, now + self._settings.recovery_seconds)
                     self._connect()
                 case Opened():
-                    if step.stream == self._stream and self._state is _State.CONNECTING:
+                    if step.stream == self._stream and self._state is State.CONNECTING:
                         self._opened(step)
                 case Received(stream, event):
                     if stream == self._stream and isinstance(event, Event):
                         self._received(event)
                 case Ended(stream, why):
-                    if stream == self._stream and self._state is not _State.WAITING:
+                    if stream == self._stream and self._state is not State.WAITING:
                         self._lose_stream(why)
                 case Ask(call):
                     assert isinstance(call, Call)
@@ -179,7 +165,7 @@ class ExecutorSession:
     # The stream.
 
     def _connect(self) -> None:
-        self._state = _State.CONNECTING
+        self._state = State.CONNECTING
         self._stream += 1
         self._timers.set(_OPENING, self._now + self._settings.subscribe_seconds_max)
         subscribe = Call.Subscribe(
@@ -203,7 +189,7 @@ class ExecutorSession:
 
     def _opened(self, step: Opened) -> None:
         if step.status == 200:
-            self._state = _State.SUBSCRIBING
+            self._state = State.SUBSCRIBING
         elif step.status >= 500 or step.status in (408, 429):
             self._lose_stream(f"the agent answered {step.status}: {step.sentence}")
         else:
@@ -212,12 +198,12 @@ class ExecutorSession:
     def _lose_stream(self, why: str) -> None:
         """Wait a random time and come back, unless the framework does not checkpoint: then the agent is lost."""
         self._effects.append(Disconnect(self._stream))
-        was_subscribed = self._state is _State.SUBSCRIBED
+        was_subscribed = self._state is State.SUBSCRIBED
         for key in (_OPENING, _CALL):
             self._timers.cancel(key)
         self._held = False
         self._outgoing = None
-        self._state = _State.WAITING
+        self._state = State.WAITING
         if self._is_shutting_down or (self._stopping and not self._can_still_say()):
             self._finish(None)
             return
@@ -231,7 +217,7 @@ class ExecutorSession:
 
     def _finish(self, error: Exception | None) -> None:
         self._effects.append(Disconnect(self._stream))
-        self._state = _State.ENDED
+        self._state = State.ENDED
         self._timers = Timers()
         self._effects.append(Finished(error))
 
@@ -249,7 +235,7 @@ class ExecutorSession:
     def _received(self, event: Event) -> None:
         kind = event.type
         if event.subscribed is not None:
-            self._state = _State.SUBSCRIBED
+            self._state = State.SUBSCRIBED
             self._timers.cancel(_OPENING)
             self._timers.cancel(_RECOVERY)
             self._call_backoff.reset()
@@ -277,18 +263,18 @@ class ExecutorSession:
             if uuid is None:
                 raise ValueError("An update needs a uuid")
             self.unacknowledged_updates[uuid] = call.update
-            if self._state in (_State.IDLE, _State.WAITING):
+            if self._state in (State.IDLE, State.WAITING):
                 return  # the next subscription carries it
         self._queue.append(call)
 
     def _pump(self) -> None:
-        if self._state is _State.SUBSCRIBED and self._outgoing is None and not self._held and self._queue:
+        if self._state is State.SUBSCRIBED and self._outgoing is None and not self._held and self._queue:
             call = self._queue.popleft()
             call.framework_id, call.executor_id = self._framework_id, self._executor_id
             self._outgoing = call
             self._call_number += 1
             self._effects.append(Post(self._call_number, self._url, call, None))
-        if self._stopping and self._state is not _State.ENDED and self._is_all_said():
+        if self._stopping and self._state is not State.ENDED and self._is_all_said():
             self._finish(None)
 
     def _can_still_say(self) -> bool:
@@ -325,7 +311,7 @@ class ExecutorSession:
     # Time.
 
     def _due(self, kind: str) -> None:
-        if self._state is _State.ENDED:
+        if self._state is State.ENDED:
             return
         if kind == "retry":
             self._connect()
@@ -342,7 +328,7 @@ class ExecutorSession:
         if self._stopping:
             return
         self._stopping = True
-        if self._state is not _State.SUBSCRIBED and not self._can_still_say():
+        if self._state is not State.SUBSCRIBED and not self._can_still_say():
             self._finish(None)
             return
         self._timers.set(_STOP, self._now + self._settings.stop_seconds_max)

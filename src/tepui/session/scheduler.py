@@ -11,7 +11,7 @@
   growing, jittered waits, at the next master in the list; 307 leads to the leader at once. Without a list the session
   waits to be told who leads (`LeaderKnown`), goes there, and from there to the next one that it is told.
 - A stream on which nothing came for `HEARTBEATS_MISSED_MAX` heartbeats is given up.
-- Calls are sent one after another. What becomes of a call when its stream or its connection is lost stands in `FATES`.
+- Calls are sent one after another. What becomes of a call when its stream or its connection is lost stands in `calls`.
 - An update is acknowledged when the framework is done with it, and only once shown to it: a repetition is acknowledged
   again, or ignored while the framework still holds the first.
 - The KILL of a living task is remembered until the task has ended, through any number of masters.
@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from enum import Enum
 from random import Random
 
 import msgspec
@@ -31,12 +30,14 @@ from tepui.model.task_states import TERMINAL_STATES
 from tepui.model.timers import Timers
 from tepui.model.v1.mesos import AgentID, FrameworkInfo, OfferID, TaskID, TaskState, TaskStatus
 from tepui.model.v1.scheduler import Call, Event, OfferConstraints
+from tepui.session.calls import FATES, Fate, is_about_stream, launched_tasks
 from tepui.session.errors import CallRefusedError, FailedOverError, QueueFullError, RemovedError, SubscriptionError
 from tepui.session.steps import (
     Answered,
     Ask,
     Backlog,
     CallCut,
+    CallRefused,
     Connect,
     Deliver,
     Disconnect,
@@ -49,6 +50,7 @@ from tepui.session.steps import (
     Post,
     Received,
     Start,
+    State,
     Step,
     Stop,
     TimePassed,
@@ -87,35 +89,8 @@ class Settings(msgspec.Struct, frozen=True):
     """So long the end waits for calls that were asked for."""
 
 
-class Fate(Enum):
-    """What becomes of a call when its stream is lost before it was answered."""
-
-    RESEND = "sent again after the next subscription: doing it twice does no harm"
-    RESTORE = "part of each subscription"
-    VOID = "without meaning: the offers are the master's again"
-    LOST = "reported to the framework, never sent again"
-
-
 _Type = Call.Type
 _AWAY = frozenset({TaskState.TASK_UNREACHABLE, TaskState.TASK_UNKNOWN})
-FATES = {
-    _Type.KILL: Fate.RESEND,
-    _Type.SHUTDOWN: Fate.RESEND,
-    _Type.TEARDOWN: Fate.RESEND,
-    _Type.ACKNOWLEDGE: Fate.RESEND,
-    _Type.ACKNOWLEDGE_OPERATION_STATUS: Fate.RESEND,
-    _Type.RECONCILE: Fate.RESEND,
-    _Type.RECONCILE_OPERATIONS: Fate.RESEND,
-    _Type.SUPPRESS: Fate.RESTORE,
-    _Type.REVIVE: Fate.RESTORE,
-    _Type.UPDATE_FRAMEWORK: Fate.RESTORE,
-    _Type.DECLINE: Fate.VOID,
-    _Type.ACCEPT_INVERSE_OFFERS: Fate.VOID,
-    _Type.DECLINE_INVERSE_OFFERS: Fate.VOID,
-    _Type.REQUEST: Fate.VOID,
-    _Type.ACCEPT: Fate.LOST,
-    _Type.MESSAGE: Fate.LOST,
-}
 
 
 class Connected(msgspec.Struct, frozen=True):
@@ -144,21 +119,6 @@ class CallLost(msgspec.Struct, frozen=True):
     def task_ids(self) -> list[str]:
         """The tasks that it was to launch."""
         return [task_id for task_id, _ in launched_tasks(self.call)]
-
-
-class CallRefused(msgspec.Struct, frozen=True):
-    """The master refused a call as invalid or forbidden."""
-
-    error: CallRefusedError
-
-
-class _State(Enum):
-    IDLE = "idle"
-    WAITING = "waiting"
-    CONNECTING = "connecting"
-    SUBSCRIBING = "subscribing"
-    SUBSCRIBED = "subscribed"
-    ENDED = "ended"
 
 
 _RETRY, _OPENING, _HEARTBEAT, _CALL, _VERDICT, _RECONCILE, _STOP = (
@@ -198,7 +158,7 @@ class SchedulerSession:
         self._scheme = scheme
         self._address = self._masters[0] if self._masters else ""
         self._next_master = 1
-        self._state = _State.IDLE
+        self._state = State.IDLE
         self._timers = Timers()
         self._backoff = Backoff(random, self._settings.backoff_seconds_first, self._settings.backoff_seconds_max)
         self._call_backoff = Backoff(random, self._settings.backoff_seconds_first, self._settings.backoff_seconds_max)
@@ -236,7 +196,7 @@ class SchedulerSession:
 
     @property
     def is_subscribed(self) -> bool:
-        return self._state is _State.SUBSCRIBED
+        return self._state is State.SUBSCRIBED
 
     @property
     def calls_waiting(self) -> int:
@@ -250,20 +210,20 @@ class SchedulerSession:
     def handle(self, step: Step, now: float) -> list[Effect]:
         """Take one step. Raises QueueFullError from `Ask` when too many calls wait; nothing has changed then."""
         self._now = now
-        if self._state is not _State.ENDED:
+        if self._state is not State.ENDED:
             match step:
                 case Start():
                     self._connect()
                 case LeaderKnown(address):
                     self._leader_known(address)
                 case Opened():
-                    if step.stream == self._stream and self._state is _State.CONNECTING:
+                    if step.stream == self._stream and self._state is State.CONNECTING:
                         self._opened(step)
                 case Received(stream, event):
                     if stream == self._stream and isinstance(event, Event):
                         self._received(event)
                 case Ended(stream, why):
-                    if stream == self._stream and self._state is not _State.WAITING:
+                    if stream == self._stream and self._state is not State.WAITING:
                         self._lose_stream(why)
                 case Ask(call):
                     assert isinstance(call, Call)
@@ -294,12 +254,12 @@ class SchedulerSession:
         """Go to this master, soon but not in the same moment as everybody else."""
         is_new = address != self._address
         self._masters = [address]
-        if self._state is _State.IDLE:
+        if self._state is State.IDLE:
             self._address = address
             return
-        if is_new and self._state is not _State.WAITING:
+        if is_new and self._state is not State.WAITING:
             self._lose_stream(f"{address} leads now")
-        if self._state is _State.WAITING:
+        if self._state is State.WAITING:
             self._address = address
             if is_new:
                 self._backoff.reset()
@@ -307,9 +267,9 @@ class SchedulerSession:
 
     def _connect(self) -> None:
         if not self._address:
-            self._state = _State.WAITING  # for the first LeaderKnown
+            self._state = State.WAITING  # for the first LeaderKnown
             return
-        self._state = _State.CONNECTING
+        self._state = State.CONNECTING
         self._stream += 1
         self._timers.set(_OPENING, self._now + self._settings.subscribe_seconds_max)
         subscribe = Call.Subscribe(
@@ -325,7 +285,7 @@ class SchedulerSession:
 
     def _opened(self, step: Opened) -> None:
         if step.status == 200:
-            self._state = _State.SUBSCRIBING
+            self._state = State.SUBSCRIBING
             self._stream_id = step.stream_id
         elif step.status == 307 and step.location is not None:
             self._redirected(step.location)
@@ -347,7 +307,7 @@ class SchedulerSession:
         self._address = address
         self._redirects += 1
         if self._redirects > REDIRECTS_MAX:
-            self._state = _State.WAITING
+            self._state = State.WAITING
             self._timers.set(_RETRY, self._now + self._backoff.next())
         else:
             self._connect()
@@ -358,10 +318,10 @@ class SchedulerSession:
         if self._stopping and (self.is_torn_down or not self._must_tear_down):
             self._finish(None)
             return
-        if self._state is not _State.SUBSCRIBED:  # else it may be back in a moment
+        if self._state is not State.SUBSCRIBED:  # else it may be back in a moment
             self._address = self._masters[self._next_master % len(self._masters)]
             self._next_master += 1
-        self._state = _State.WAITING
+        self._state = State.WAITING
         self._timers.set(_RETRY, self._now + self._backoff.next())
 
     def _drop_stream(self, why: str) -> None:
@@ -372,7 +332,7 @@ class SchedulerSession:
         self._held = False
         self.offers.clear()
         self._heard_of.clear()
-        if self._state is _State.SUBSCRIBED:
+        if self._state is State.SUBSCRIBED:
             self._effects.append(Deliver(Disconnected(why)))
         kept: deque[Call] = deque()
         outgoing, self._outgoing = self._outgoing, None
@@ -405,7 +365,7 @@ class SchedulerSession:
         self._finish(error)
 
     def _finish(self, error: Exception | None) -> None:
-        self._state = _State.ENDED
+        self._state = State.ENDED
         self._queue.clear()
         self._timers = Timers()
         self._effects.append(Finished(error))
@@ -418,12 +378,12 @@ class SchedulerSession:
             self._subscribed(event.subscribed)
         elif event.type is Event.Type.ERROR:
             self._refused("" if event.error is None else event.error.message)
-        elif self._state is _State.SUBSCRIBED and event.type is not Event.Type.HEARTBEAT:
+        elif self._state is State.SUBSCRIBED and event.type is not Event.Type.HEARTBEAT:
             self._take_event(event)
 
     def _heard(self) -> None:
         """The master lives. While the shell does not read, nothing can be heard and nothing is missed."""
-        if self._state in (_State.SUBSCRIBING, _State.SUBSCRIBED) and self._reading:
+        if self._state in (State.SUBSCRIBING, State.SUBSCRIBED) and self._reading:
             self._timers.set(_HEARTBEAT, self._now + HEARTBEATS_MISSED_MAX * self._heartbeat_seconds)
         else:
             self._timers.cancel(_HEARTBEAT)
@@ -432,7 +392,7 @@ class SchedulerSession:
         again = self.info.id is not None
         self.info = msgspec.structs.replace(self.info, id=event.framework_id)
         self._heartbeat_seconds = event.heartbeat_interval_seconds or HEARTBEAT_SECONDS
-        self._state = _State.SUBSCRIBED
+        self._state = State.SUBSCRIBED
         self._timers.cancel(_OPENING)
         self._heard()
         self._backoff.reset()
@@ -526,7 +486,7 @@ class SchedulerSession:
             raise QueueFullError(f"{CALLS_WAITING_MAX} calls wait for the master; {call.type} is refused")
         if fate is Fate.RESTORE:
             self._change_state(call)
-        connected = self._state is _State.SUBSCRIBED
+        connected = self._state is State.SUBSCRIBED
         if call.type is _Type.ACCEPT and call.accept is not None:
             self._accept(call, call.accept, connected)
         elif call.type is _Type.RECONCILE and call.reconcile is not None:
@@ -544,7 +504,7 @@ class SchedulerSession:
 
     def _has_asked(self) -> bool:
         """Whether a subscription is on its way: it does not know what changes now."""
-        return self._state in (_State.CONNECTING, _State.SUBSCRIBING)
+        return self._state in (State.CONNECTING, State.SUBSCRIBING)
 
     def _accept(self, call: Call, accept: Call.Accept, connected: bool) -> None:
         stale = [offer_id.value for offer_id in accept.offer_ids if offer_id.value not in self.offers]
@@ -582,7 +542,7 @@ class SchedulerSession:
 
     def _pump(self) -> None:
         """Send the next call when nothing is on its way; when all is sent, end if that is wanted."""
-        if self._state is _State.SUBSCRIBED and self._outgoing is None and not self._held and self._queue:
+        if self._state is State.SUBSCRIBED and self._outgoing is None and not self._held and self._queue:
             call = self._queue.popleft()
             call.framework_id = self.info.id
             if call.update_framework is not None:
@@ -593,7 +553,7 @@ class SchedulerSession:
             self._outgoing = call
             self._call_number += 1
             self._effects.append(Post(self._call_number, self._url(), call, self._stream_id))
-        if self._stopping and self._outgoing is None and not self._queue and self._state is not _State.ENDED:
+        if self._stopping and self._outgoing is None and not self._queue and self._state is not State.ENDED:
             self._drop_stream("the framework ended")
             self._finish(None)
 
@@ -608,7 +568,7 @@ class SchedulerSession:
             if call.update_framework is not None:
                 self._before_update = None
             return
-        if _is_about_stream(step):
+        if is_about_stream(step):
             # The master has another stream in mind: it may be about to say on ours that we are replaced.
             self._put_back(call, step.sentence, sent=False)
             self._held = True
@@ -654,7 +614,7 @@ class SchedulerSession:
     # Time.
 
     def _due(self, kind: str) -> None:
-        if self._state is _State.ENDED:
+        if self._state is State.ENDED:
             return
         if kind == "retry":
             self._connect()
@@ -677,7 +637,7 @@ class SchedulerSession:
             return
         self._stopping = True
         self._timers.cancel(_RECONCILE)
-        is_away = self._state is not _State.SUBSCRIBED
+        is_away = self._state is not State.SUBSCRIBED
         # A framework that is away and has no failover timeout is torn down by its master without being asked.
         if teardown and self.info.id is not None and not (is_away and not self.info.failover_timeout):
             self._must_tear_down = bool(self.info.failover_timeout)
@@ -725,26 +685,3 @@ class SchedulerSession:
                 for task_id, agent_id in tasks[start : start + RECONCILED_TASKS_MAX]
             ]
             self._queue.append(Call(type=_Type.RECONCILE, reconcile=Call.Reconcile(tasks=asked)))
-
-
-def launched_tasks(call: Call) -> list[tuple[str, str]]:
-    """The tasks that a call launches, with their agents."""
-    if call.accept is None:
-        return []
-    found = []
-    for operation in call.accept.operations:
-        if operation.launch is not None:
-            found += operation.launch.task_infos
-        if operation.launch_group is not None:
-            found += operation.launch_group.task_group.tasks
-    return [(task.task_id.value, task.agent_id.value) for task in found]
-
-
-def _is_about_stream(step: Answered) -> bool:
-    """Whether a refusal says that the master does not have us as subscribed, rather than that the call is bad."""
-    sentence = step.sentence
-    return (
-        (step.status == 403 and sentence.startswith("Framework is not subscribed"))
-        or (step.status == 400 and sentence.startswith("The stream ID"))
-        or (step.status == 400 and sentence.startswith("Framework cannot be found"))
-    )

@@ -7,7 +7,26 @@ recognised; a machine has at most one call on its way, so that calls arrive in t
 
 from __future__ import annotations
 
+from enum import Enum
+
 import msgspec
+
+from tepui.session.errors import CallRefusedError
+
+
+class State(Enum):
+    """Where a session machine is."""
+
+    IDLE = "idle"
+    """Nothing was begun."""
+    WAITING = "waiting"
+    """There is no stream; the next subscription is due after a wait."""
+    CONNECTING = "connecting"
+    """A subscription is on its way."""
+    SUBSCRIBING = "subscribing"
+    """The stream is open, and SUBSCRIBED has not come."""
+    SUBSCRIBED = "subscribed"
+    ENDED = "ended"
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):
@@ -122,6 +141,12 @@ class Deliver(msgspec.Struct, frozen=True, gc=False):
     """Give `item` to the framework, after what was delivered before."""
 
     item: object
+
+
+class CallRefused(msgspec.Struct, frozen=True):
+    """Delivered when the server refused a call as invalid or forbidden: it is not sent again."""
+
+    error: CallRefusedError
 
 
 class Finished(msgspec.Struct, frozen=True, gc=False):
