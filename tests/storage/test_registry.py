@@ -58,6 +58,7 @@ from tepui.storage.registry import (
     next_epoch,
 )
 from tepui.storage.registry_entries import changes_of
+from tepui.storage.registry_snapshot import read_snapshot
 from tepui.storage.registry_sqlite import SqliteBackend
 from tepui.storage.registry_zookeeper import ZooKeeperBackend
 from tepui.transport.zookeeper import ZooKeeper
@@ -544,7 +545,31 @@ def write_fixture(path: Path, records: Sequence[RegistryRecord]) -> None:
     file.unlink()
 
 
+_ENTRY = '{"tepui_registry": 1, "epoch": 1, "entries": {"%s": %s}}'
+
+
 def test_a_snapshot_is_json_that_people_can_read() -> None:
     changes = changes_of([agent(1)])
     assert json.loads(changes["agents/m-S1"] or b"")["info"]["resources"][0]["scalar"] == {"value": 2.5}
     assert msgspec.json.decode(changes["agents/m-S1"] or b"", type=RegistryRecord) == agent(1)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"tepui_registry": 1, "epoch": 1, "entr', "not a snapshot of a registry"),
+        ('{"tepui_registry": 0, "epoch": 1, "entries": {}}', "not a snapshot of a registry"),
+        ('{"tepui_registry": 2, "epoch": 1, "entries": {}}', r"newer version \(format 2"),
+        (_ENTRY % ("weights/b", '{"type": "WeightSet", "role": "a", "weight": 2}'), "'weights/b' holds what belongs"),
+        (
+            _ENTRY % ("agents/x", '{"type": "AgentAdmitted", "info": {"hostname": "h"}}'),
+            "'agents/x' holds what belongs",
+        ),
+        (_ENTRY % ("agents/x", '{"type": "AgentRemoved", "agent_id": "x"}'), "'agents/x' holds what belongs"),
+        (_ENTRY % ("agents/x", "7"), "'agents/x' cannot be read"),
+        (_ENTRY % ("x", "{}"), "'x' is of a kind that this version does not know"),
+    ],
+)
+def test_a_damaged_snapshot_is_refused_with_a_sentence(text: str, why: str) -> None:
+    with pytest.raises(RegistryError, match=why):
+        read_snapshot(text.encode())

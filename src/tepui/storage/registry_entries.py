@@ -65,26 +65,37 @@ def changes_of(records: Iterable[RegistryRecord]) -> Changes:
 
 def _changes_of_one(record: RegistryRecord) -> Changes:
     match record:
-        case AgentAdmitted(info):
-            assert info.id is not None, "an agent is admitted under an id"
-            return {f"agents/{info.id.value}": _encode(record)}
-        case AgentUnreachable(agent_id):
-            return {f"agents/{agent_id}": _encode(record)}
         case AgentGone(agent_id):
-            return {f"agents/{agent_id}": None, f"service/{agent_id}": None, f"gone/{agent_id}": _encode(record)}
+            return {f"agents/{agent_id}": None, f"service/{agent_id}": None, _key_of(record): _encode(record)}
         case AgentRemoved(agent_id):
             return {f"agents/{agent_id}": None, f"service/{agent_id}": None, f"gone/{agent_id}": None}
+        case AgentService() | QuotaSet() | MachineSet():
+            return {_key_of(record): None if record.is_void else _encode(record)}
+        case _:
+            return {_key_of(record): _encode(record)}
+
+
+def _key_of(record: RegistryRecord) -> str:
+    """Where the record is kept; empty when none is, because it only ends others."""
+    match record:
+        case AgentAdmitted(info):
+            return "" if info.id is None else f"agents/{info.id.value}"
+        case AgentUnreachable(agent_id):
+            return f"agents/{agent_id}"
+        case AgentGone(agent_id):
+            return f"gone/{agent_id}"
+        case AgentRemoved():
+            return ""
         case AgentService(agent_id):
-            return {f"service/{agent_id}": None if record.is_void else _encode(record)}
+            return f"service/{agent_id}"
         case QuotaSet(config):
-            return {f"quota/{config.role}": None if record.is_void else _encode(record)}
+            return f"quota/{config.role}"
         case WeightSet(role):
-            return {f"weights/{role}": _encode(record)}
+            return f"weights/{role}"
         case MaintenanceScheduled():
-            return {"schedule": _encode(record)}
+            return "schedule"
         case MachineSet(machine):
-            name = _encode(machine_name(machine.id)).decode()
-            return {f"machines/{name}": None if record.is_void else _encode(record)}
+            return f"machines/{_encode(machine_name(machine.id)).decode()}"
 
 
 def records_of(entries: Mapping[str, bytes]) -> list[RegistryRecord]:
@@ -98,7 +109,10 @@ def records_of(entries: Mapping[str, bytes]) -> list[RegistryRecord]:
         if found is None:
             raise EntryError(f"the entry '{key}' is of a kind that this version does not know")
         try:
-            found.append(_decode(value))
+            record = _decode(value)
         except msgspec.MsgspecError as error:
             raise EntryError(f"the entry '{key}' cannot be read: {error}") from None
+        if _key_of(record) != key:
+            raise EntryError(f"the entry '{key}' holds what belongs elsewhere")
+        found.append(record)
     return [record for kind in _ORDER for record in kinds[kind]]

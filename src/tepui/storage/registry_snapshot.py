@@ -33,6 +33,8 @@ def read_snapshot(data: bytes) -> Stored:
         document = msgspec.json.decode(data, type=_Document)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise RegistryError(f"This is not a snapshot of a registry: {error}.") from None
+    if document.tepui_registry < 1:
+        raise RegistryError(f"This is not a snapshot of a registry: there is no format {document.tepui_registry}.")
     if document.tepui_registry > FORMAT:
         raise RegistryError(
             f"This snapshot was written by a newer version (format {document.tepui_registry}, this one knows {FORMAT})."
