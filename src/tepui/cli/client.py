@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from tepui.cli.errors import RefusedError, UnreachableError
+from tepui.model.addresses import host_and_port
 
 PORT_DEFAULT = 5050
 TIMEOUT_SECONDS = 10.0
@@ -83,8 +84,7 @@ class Client:
     @property
     def address(self) -> str:
         """Where requests go now: `HOST:PORT`, the leader's after a redirect."""
-        host, port = self._address
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return host_and_port(*self._address)
 
     def get(self, path: str, arguments: Mapping[str, str | None] | None = None) -> Any:
         """The decoded JSON of a GET; arguments that are None are left out."""

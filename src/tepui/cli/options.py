@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from tepui.cli.output import Output
+from tepui.model.addresses import host_and_port
 
 MASTER_DEFAULT = "127.0.0.1:5050"
 WATCH_SECONDS_DEFAULT = "2"
@@ -44,7 +45,7 @@ def _client(context: click.Context, _: click.Parameter, value: str | None) -> An
         addresses = [parse_address(one) for one in text.split(",")]
     except AddressError as error:
         raise click.UsageError(f"--master {error}.") from None
-    masters = ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in addresses)
+    masters = ",".join(host_and_port(*address) for address in addresses)
     several = masters if len(addresses) > 1 else None
     client = Client(addresses[0], hint=hint, others=addresses[1:], masters=several, stale=stale)
     return _told_of_age(context, client)

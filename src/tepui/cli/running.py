@@ -18,6 +18,7 @@ from tepui.cli.client import Client, parse_address
 from tepui.cli.errors import RefusedError, UnreachableError
 from tepui.cli.logs import Sink, Source, drain
 from tepui.cli.output import resources
+from tepui.model.addresses import host_and_port
 from tepui.model.v1.mesos import TaskState, TaskStatus
 from tepui.scheduler import CallLost, Offer, Offers, Scheduler, Update, framework_info
 from tepui.transport.loop import run
@@ -279,7 +280,7 @@ def _address(offer: Offer) -> str:
     if url is None:
         return offer.hostname
     host = url.address.ip or url.address.hostname or offer.hostname
-    return f"[{host}]:{url.address.port}" if ":" in host else f"{host}:{url.address.port}"
+    return host_and_port(host, url.address.port)
 
 
 def exit_code(status: TaskStatus) -> int:

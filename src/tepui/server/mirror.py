@@ -9,6 +9,7 @@ from collections.abc import Callable
 from random import Random
 
 from tepui.master.mirror import Mirror
+from tepui.model.addresses import host_and_port
 from tepui.model.quantities import Quantities
 from tepui.server.mirror_api import MIRROR_PATH
 from tepui.transport.client import Transport, TransportError
@@ -73,7 +74,7 @@ class MirrorKeeper:
         return mirror.consumption(self._now())
 
     async def _follow(self, host: str, port: int) -> None:
-        url = f"http://[{host}]:{port}{MIRROR_PATH}" if ":" in host else f"http://{host}:{port}{MIRROR_PATH}"
+        url = f"http://{host_and_port(host, port)}{MIRROR_PATH}"
         wait_seconds = BACKOFF_SECONDS_MIN
         told = ""
         while True:
@@ -94,7 +95,7 @@ class MirrorKeeper:
                 wait_seconds = BACKOFF_SECONDS_MIN
             if fresh.whole or why != told:
                 told = why
-                log.info("no mirror of the leader at %s:%d for now: %s; trying again", host, port, why)
+                log.info("no mirror of the leader at %s for now: %s; trying again", host_and_port(host, port), why)
             await asyncio.sleep(wait_seconds * self._random.uniform(0.5, 1.0))
             wait_seconds = min(2 * wait_seconds, BACKOFF_SECONDS_MAX)
 

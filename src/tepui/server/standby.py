@@ -12,6 +12,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from tepui.master.metrics import Metrics
+from tepui.model.addresses import host_and_port
 from tepui.model.v1.mesos import MasterInfo
 from tepui.server.endpoints import read_query
 from tepui.server.exchange import answer_plain
@@ -84,8 +85,7 @@ class Standby:
 
     def _location(self) -> str:
         assert self.leader is not None
-        host, port = self.leader
-        return f"//[{host}]:{port}" if ":" in host else f"//{host}:{port}"
+        return f"//{host_and_port(*self.leader)}"
 
     def _answer_flags(self, request: HotRequest) -> None:
         query = read_query(request)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from kazoo.exceptions import NoNodeError
 
+from tepui.model.addresses import host_and_port
 from tepui.model.v1.mesos import MasterInfo
 from tepui.transport.zookeeper import DISCONNECTED, Session, ZooKeeper, ZooKeeperError, reason_of
 from tepui.transport.zookeeper_url import ZooKeeperUrl
@@ -55,8 +56,8 @@ class Leader:
 
     @property
     def host_and_port(self) -> str:
-        host, port = self.address
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        """Its address as text."""
+        return host_and_port(*self.address)
 
 
 def candidates(children: Iterable[str]) -> list[str]:

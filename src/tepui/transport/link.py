@@ -27,6 +27,7 @@ import aiohttp
 import msgspec
 from aiohttp import WSMsgType, hdrs, web
 
+from tepui.model.addresses import host_and_port
 from tepui.model.link import AgentBatch, LinkMessage, MasterBatch
 from tepui.transport.http import text
 from tepui.transport.sockets import tune
@@ -604,5 +605,4 @@ class LinkClient:
 
 
 def _url(address: Address, *, secure: bool) -> str:
-    host = f"[{address[0]}]" if ":" in address[0] else address[0]
-    return f"{'https' if secure else 'http'}://{host}:{address[1]}{LINK_PATH}"
+    return f"{'https' if secure else 'http'}://{host_and_port(*address)}{LINK_PATH}"
