@@ -51,11 +51,13 @@ class Agent:
         admitted = [record for record in self.journal if isinstance(record, AgentAdmitted)]
         known = {"agent_id": admitted[-1].agent_id, "epoch": admitted[-1].epoch} if admitted else {}
         kept = recovery.kept(self.journal)
-        self.journal = [*admitted[-1:], *kept]
+        durable = [record for record in self.journal if record.durable]
+        self.journal = [*admitted[-1:], *kept, *durable]
         for one in kept:
             if isinstance(one, UpdateReceived) and one.status.state in TERMINAL_STATES:
                 self.owed[one.task_id] = one.status.state
-        self.core = AgentCore(config, Random(self.world.random.random()), kept=kept, **known)  # type: ignore[arg-type]
+        random = Random(self.world.random.random())
+        self.core = AgentCore(config, random, kept=kept, durable=durable, **known)  # type: ignore[arg-type]
         self.seen = admitted[-1].epoch if admitted else 0
         """The newest election epoch that it was told and did not lose in a crash."""
         self.link: str | None = None
@@ -117,17 +119,17 @@ class Agent:
                 pass  # ForgetRun, records of files: nothing follows here
 
     def _store(self, core: AgentCore, token: int, records: list[Record]) -> None:
-        if core is not self.core:
+        world = self.world
+        if core is not self.core or world.strikes(Moment.WRITE, self):
             return  # whoever was killed before it wrote has not written
         self.journal += records
-        if self.lives:
-            world = self.world
+        if self.lives and not world.strikes(Moment.WRITTEN, self):
             world.post(("disk done", self), lambda: self.tell(Stored(token)) if core is self.core else None)
 
     def _started(self, core: AgentCore, run: str, task: tuple[str, str]) -> None:
-        if core is not self.core or not self.lives:
-            return
         self.world.ran[task] = self.world.ran.get(task, 0) + 1
+        if core is not self.core or not self.lives:
+            return  # the supervisor has started it, and ends it for want of somebody who knows it
         self.runs[run] = task
         self.tell(RunStarted(run, 4711))
 

@@ -47,7 +47,7 @@ def service(world: Trial) -> None:
     world.operator(operators.drain(second_id, mark_gone=True))
     world.calm(lambda: not second.lives)
     third.tell(Leave())
-    world.calm(lambda: not third.lives)
+    world.calm(lambda: not third.lives or third in world.crashed)
 
 
 def maintenance(world: Trial) -> None:

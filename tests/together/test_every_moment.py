@@ -20,6 +20,7 @@ STORING = [histories.settings, histories.service, histories.maintenance, histori
 TALKING = [histories.tasks, histories.again, histories.reservation, histories.draining]
 ALL = [*STORING, *TALKING, histories.end]
 STORES = (Moment.STORE, Moment.STORED, Moment.ANSWERED)
+WRITES = (Moment.WRITE, Moment.WRITTEN)
 MESSAGES = (Moment.TO_MASTER, Moment.TO_AGENT)
 MESSAGES_ELSEWHERE = {
     link.CheckpointedResources,  # after an operation that an agent refuses
@@ -59,6 +60,11 @@ def test_the_master_may_die_after_every_message_of_the_link(history: History) ->
     replay_all(history, faults(history, [Moment.RECEIVED], What.KILL))
 
 
+@pytest.mark.parametrize("history", [histories.tasks, histories.reservation])
+def test_an_agent_may_die_before_each_write_after_it_and_after_every_message(history: History) -> None:
+    replay_all(history, faults(history, (*WRITES, Moment.RECEIVED), What.CRASH))
+
+
 def test_the_histories_have_every_message_of_the_link() -> None:
     crossing: set[type] = set().union(*(moments(history, **MASTER_SETTINGS)[1] for history in ALL))
     assert {one for one in link.LinkMessage.__subclasses__() if one not in crossing} == MESSAGES_ELSEWHERE
@@ -69,6 +75,7 @@ def test_the_histories_have_every_message_of_the_link() -> None:
 def test_every_fault_at_every_moment(history: History) -> None:
     seed = 1
     found = faults(history, MESSAGES, What.LOSS, seed)
+    found += faults(history, (*WRITES, Moment.RECEIVED), What.CRASH, seed)
     if history is not histories.end:  # it is not stored that a framework has ended
         for what in (What.KILL, What.PAUSE):
             found += faults(history, (*STORES, Moment.RECEIVED), what, seed)

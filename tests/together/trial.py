@@ -29,6 +29,7 @@ ATTEMPTS_MAX = 3
 class What(Enum):
     LOSS = "the link breaks, and with it goes the message"
     KILL = "the master is killed, and another one takes the lead"
+    CRASH = "the agent's process is killed, and starts again: its tasks are over"
     PAUSE = "the master is stopped, and goes on when another one leads"
 
 
@@ -50,6 +51,7 @@ class Trial(World):
         self.seen: Counter[Moment] = Counter()
         self.away: set[Agent] = set()
         """Agents that nothing reaches, and that reach nobody."""
+        self.crashed: set[Agent] = set()
         self.traffic: set[type] = set()
         """The messages that crossed links, or were about to."""
         self.to_lose: type | None = None
@@ -79,6 +81,12 @@ class Trial(World):
         if fault is None or (moment, number) != (fault.moment, fault.number):
             return False
         self.fault_to_come = None
+        if fault.what is What.CRASH:
+            assert isinstance(where, Agent)
+            if where.lives:
+                where.crash()
+                self.crashed.add(where)
+            return True
         master = where if isinstance(where, Master) else where.master or self.leader
         assert master is not None
         if fault.what is What.LOSS:
@@ -141,7 +149,11 @@ class Trial(World):
         """Each agent has a task that ends by itself, and all hear of it."""
         for agent in self.agents:
             agent.end_a_task()
-        self.calm(lambda: all(name in one.ended for one in self.schedulers for name in self.has_ended(one)))
+        self.calm(
+            lambda: all(
+                one.launched[name] in TERMINAL_STATES for one in self.schedulers for name in self.has_ended(one)
+            )
+        )
 
     def tear_down(self, scheduler: Scheduler) -> None:
         """The framework ends for good: so do its tasks."""
@@ -182,6 +194,7 @@ class Trial(World):
         leader = self.leader
         assert leader is not None
         state = leader.core.state
+        lasting = {agent.core.agent_id for agent in self.agents if agent.lives and agent not in self.crashed}
         for scheduler in [one for one in self.schedulers if not one.finished]:
             for name, last in scheduler.launched.items():
                 if name in scheduler.never_sent:
@@ -191,7 +204,7 @@ class Trial(World):
                 forgotten = last is TaskState.TASK_UNKNOWN and not state.is_known(place)
                 unreachable = last is TaskState.TASK_UNREACHABLE and place in state.unreachable_agents
                 assert last in TERMINAL_STATES or forgotten or unreachable, f"{name} is {last} in the end"
-                may_miss = place not in {agent.core.agent_id for agent in self.agents if agent.lives}
+                may_miss = place not in lasting
                 ran = (framework_of(scheduler), name) in self.ran
                 assert name in scheduler.ended or may_miss or not ran, f"{name} ran, and its end was not told: {last}"
         reserved = sum(agent.core.records.checkpointed.quantities().get("mem", 0) for agent in self.agents)
