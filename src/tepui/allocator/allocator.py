@@ -20,7 +20,9 @@ from tepui.model.resources import Resources
 from tepui.model.v1.mesos import Attribute
 
 REFUSE_SECONDS_DEFAULT = 5.0
+"""How long a filter holds when a framework does not say, or says what is no time (Mesos: refuse_seconds)."""
 REFUSE_SECONDS_MAX = 365 * 86400.0
+"""The longest that a filter holds, whatever was asked for."""
 
 
 class Grant(NamedTuple):
@@ -99,8 +101,11 @@ class RoleStanding:
     active: bool
     """Whether it takes part: connected, reading its stream, subscribed to the role, not suppressed."""
     share: float
+    """Its dominant share: the largest part of any one resource of the cluster that it holds in the role."""
     filters: int
+    """How many of its filters hold now."""
     reasons: Reasons
+    """Since it took the role, or came to hold something in it."""
 
 
 @dataclass(slots=True)
@@ -118,7 +123,7 @@ class AllocatorOptions:
     priorities: Mapping[str, int] = field(default_factory=dict)
     """Of roles, for policies that know priorities; 0 for others."""
     region: str | None = None
-    """Where the master is: agents elsewhere are for frameworks with REGION_AWARE only."""
+    """Where the master is: agents elsewhere are for frameworks with REGION_AWARE only. None: it says nothing of it."""
     gathering_share_max: float = 0.1
     """At most this part of the cluster, or one agent, is held back so that large tasks find room; 0 holds nothing."""
     gathering_patience_seconds: float = 10.0
@@ -167,7 +172,8 @@ class Allocator(Protocol):
     def remove_agent(self, agent_id: str) -> None:
         """An agent is gone, with everything allocated on it. Nothing happens if it is unknown."""
 
-    def activate_agent(self, agent_id: str) -> None: ...
+    def activate_agent(self, agent_id: str) -> None:
+        """It is offered again."""
 
     def deactivate_agent(self, agent_id: str) -> None:
         """Nothing more is offered of it. What is allocated stays so."""
@@ -210,7 +216,8 @@ class Allocator(Protocol):
     def remove_framework(self, framework_id: str) -> None:
         """It is gone; whatever it still holds is free. Nothing happens if it is unknown."""
 
-    def activate_framework(self, framework_id: str) -> None: ...
+    def activate_framework(self, framework_id: str) -> None:
+        """It gets offers again."""
 
     def deactivate_framework(self, framework_id: str) -> None:
         """Nothing more is offered to it, and its filters are forgotten."""
@@ -218,7 +225,8 @@ class Allocator(Protocol):
     def pause_framework(self, framework_id: str) -> None:
         """Nothing more is offered to it for now; its filters hold."""
 
-    def resume_framework(self, framework_id: str) -> None: ...
+    def resume_framework(self, framework_id: str) -> None:
+        """It gets offers again, as its filters let it."""
 
     def suppress(self, framework_id: str, roles: Iterable[str] = ()) -> None:
         """Offer it nothing in these roles, or in none of its roles when none are named. Others' roles are ignored."""
@@ -306,7 +314,8 @@ class Allocator(Protocol):
         """What a top-level role consumes of its quota, whether it has one or not: all that is reserved for it and its
         sub-roles, and what is allocated (offered or used) to them that is neither reserved nor revocable."""
 
-    def total_quantities(self) -> Quantities: ...
+    def total_quantities(self) -> Quantities:
+        """What all agents have together."""
 
     def allocated_quantities(self) -> Quantities:
         """What is offered or used, over all agents."""
