@@ -131,7 +131,7 @@ def _stored(context: Context, service: AgentService, why: str, request: int | No
     agent_id = service.agent_id
     context.changing.discard(agent_id)
     state = context.state
-    if context.state.is_known(agent_id) or agent_id in context.admissions:
+    if state.is_known(agent_id) or agent_id in context.admissions:
         if service.deactivated:
             state.service[agent_id] = service
         else:

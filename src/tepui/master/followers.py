@@ -186,20 +186,24 @@ class Followers:
     # What changed without a record.
 
     def task(self, framework_id: str, task_id: str) -> None:
+        """A task, running or unreachable, looks different, or is no such one any more."""
         for follower in self._all:
             follower.tasks[(framework_id, task_id)] = None
 
     def framework(self, framework_id: str) -> None:
-        """The order of frameworks is that of their last change, so that they are forgotten in the same order."""
+        """A framework looks different, or is forgotten. They are told in the order of their last changes, so that a
+        mirror forgets them in the order in which the leader does."""
         for follower in self._all:
             follower.frameworks.pop(framework_id, None)
             follower.frameworks[framework_id] = None
 
     def agent(self, agent_id: str) -> None:
+        """What is known of an agent's id changed, beside what runs there."""
         for follower in self._all:
             follower.agents[agent_id] = None
 
     def settings(self) -> None:
+        """Quota, weights or maintenance changed."""
         for follower in self._all:
             follower.settings = True
 

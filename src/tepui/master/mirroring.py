@@ -47,6 +47,7 @@ def subscribe(context: Context, event: MirrorSubscribe) -> None:
 
 
 def closed(context: Context, session: str) -> None:
+    """A stream has ended, perhaps a follower's."""
     context.followers.remove(session)
 
 

@@ -58,6 +58,7 @@ class Election:
         return self._candidate.holds_lease
 
     def start(self) -> None:
+        """Connect to ZooKeeper, and stand for election."""
         self._zookeeper.start()
         self._candidate.start()
 

@@ -14,8 +14,11 @@ log = logging.getLogger(__name__)
 class Core(Protocol):
     """What every core has."""
 
-    def handle(self, event: Event, now: float) -> list[Effect]: ...
-    def next_deadline(self) -> float | None: ...
+    def handle(self, event: Event, now: float) -> list[Effect]:
+        """Take an event in at `now` (seconds since the epoch); what is to be done for it, in order."""
+
+    def next_deadline(self) -> float | None:
+        """When a `Tick` is wanted, in seconds since the epoch; None when nothing waits for time."""
 
 
 class Engine:

@@ -53,10 +53,12 @@ class Exchange:
 
     @property
     def requests_waiting(self) -> int:
+        """How many requests the core has yet to answer."""
         return len(self._waiting)
 
     @property
     def sessions_open(self) -> int:
+        """How many streams are open."""
         return len(self._sessions)
 
     def wait(

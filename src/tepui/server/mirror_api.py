@@ -22,9 +22,11 @@ class MirrorApi:
         self._post = post
 
     def routes(self) -> dict[str, Handler]:
+        """The handlers of its paths."""
         return {MIRROR_PATH: self.handle}
 
     def handle(self, request: HotRequest) -> None:
+        """POST opens a stream, which the core may refuse."""
         if request.path != MIRROR_PATH:
             request.answer_text(404)
         elif request.method != "POST":

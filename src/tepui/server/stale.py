@@ -47,6 +47,7 @@ class StaleReads:
         self._elsewhere = elsewhere
 
     def routes(self) -> dict[str, Handler]:
+        """The handlers of these paths; each asks the client's header first."""
         found = {
             "/api/v1": self._operator_call,
             "/master/api/v1": self._operator_call,

@@ -46,6 +46,8 @@ TRANSACTION_BYTES_MAX = 900_000
 CREATIONS_PER_TRANSACTION = 256
 READS_AT_ONCE = 256
 RETRY_SECONDS = 0.05
+BUCKET_OVERHEAD_BYTES = 100
+"""Of a bucket in a transaction, beside its content: its path and the operation's head."""
 _DEFLATE_LEVEL = 1
 
 _EMPTY = zlib.compress(b"{}", _DEFLATE_LEVEL)
@@ -62,7 +64,7 @@ class _Layout(msgspec.Struct):
 
 
 class ZooKeeperBackend:
-    """Entries in the ZooKeeper of `zookeeper`, which the caller starts and closes.
+    """Entries in the ZooKeeper of `zookeeper`, which the caller starts and closes; see `Backend` for what each call means.
 
     While no server answers, every call waits; who calls has a timeout.
     """
@@ -290,9 +292,9 @@ def _parts(buckets: Sequence[tuple[int, bytes]]) -> list[list[tuple[int, bytes]]
     parts: list[list[tuple[int, bytes]]] = []
     size = TRANSACTION_BYTES_MAX + 1
     for number, data in buckets:
-        size += len(data) + 100
+        size += len(data) + BUCKET_OVERHEAD_BYTES
         if size > TRANSACTION_BYTES_MAX:
             parts.append([])
-            size = len(data) + 100
+            size = len(data) + BUCKET_OVERHEAD_BYTES
         parts[-1].append((number, data))
     return parts

@@ -148,6 +148,7 @@ class HotRequest:
 
     @property
     def answered(self) -> bool:
+        """Whether it has its answer or its stream, written or not."""
         return self.ready is not None or self.stream is not None
 
     def answer(
@@ -280,6 +281,7 @@ class Stream:
 
     @property
     def open(self) -> bool:
+        """Whether what is sent may still arrive: neither end has closed it."""
         return not self._ended and not self._gone
 
     @property

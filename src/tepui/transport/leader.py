@@ -107,6 +107,7 @@ class LeaderWatch:
         zookeeper.listen(self._session_changed)
 
     def start(self) -> None:
+        """Begin to watch, as soon as ZooKeeper can be reached."""
         self._task = asyncio.create_task(self._run())
 
     async def first(self) -> Leader:
@@ -117,6 +118,7 @@ class LeaderWatch:
         return self.leader
 
     async def stop(self) -> None:
+        """Watch no more; the connection is the caller's."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -200,10 +202,12 @@ class LeaderFinder:
         return self._watch.leader
 
     def start(self) -> None:
+        """Connect, and begin to watch."""
         self._zookeeper.start()
         self._watch.start()
 
     async def stop(self) -> None:
+        """Watch no more, and end the connection."""
         await self._watch.stop()
         await self._zookeeper.close()
 
