@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 
 
 class SqliteBackend:
-    """Entries in the file `path`, which is made when it is first led or restored; see `Backend` for what each call means."""
+    """Entries in the file `path`, made when it is first led or restored; see `Backend` for what each call means."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -64,7 +64,7 @@ class _Layout(msgspec.Struct):
 
 
 class ZooKeeperBackend:
-    """Entries in the ZooKeeper of `zookeeper`, which the caller starts and closes; see `Backend` for what each call means.
+    """Entries in the ZooKeeper of `zookeeper`, which the caller starts and closes; see `Backend` for the calls.
 
     While no server answers, every call waits; who calls has a timeout.
     """
