@@ -84,14 +84,14 @@ def snapshot(context: Context, link: Link, message: wire.Snapshot) -> None:
     state = context.state
     agent_id = link.hello.agent_id
     if maintenance.is_down(state, (link.hello.info.hostname.lower(), link.address)):
-        refuse(context, link, maintenance.DOWN_SENTENCE, shutdown=True)
+        refuse(context, link, f"{maintenance.DOWN_SENTENCE}; end its maintenance first", shutdown=True)
         return
     if not agent_id:
         _register(context, link, link.hello, message)
         return
     context.metrics.counters["master/messages_reregister_slave"] += 1
     if agent_id in state.gone_agents:
-        refuse(context, link, gone.SENTENCE, shutdown=True)
+        refuse(context, link, gone.REFUSAL, shutdown=True)
         return
     agent = state.agents.get(agent_id)
     if (agent is None and agent_id in context.changing) or (agent is not None and agent.leaving):
@@ -103,7 +103,8 @@ def snapshot(context: Context, link: Link, message: wire.Snapshot) -> None:
             context,
             link,
             f"Agent {agent_id} was at {agent.address} ({agent.info.hostname}), "
-            f"and is at {link.address} ({link.hello.info.hostname}) now",
+            f"and is at {link.address} ({link.hello.info.hostname}) now; "
+            "start it with --ip and --hostname as they were, or with an empty work folder as a new one",
             shutdown=True,
         )
     else:

@@ -18,6 +18,9 @@ from tepui.model.task_states import TERMINAL_STATES
 from tepui.model.v1.mesos import OperationState, TaskState, TaskStatus
 
 SENTENCE = "Agent has been marked gone"
+"""What frameworks are told, as by Mesos."""
+REFUSAL = f"{SENTENCE}; with an empty work folder it would be a new one"
+"""What the agent is told."""
 
 _Reason = TaskStatus.Reason
 
@@ -67,7 +70,7 @@ def _gone(context: Context, agent_id: str, since: float, then: Callable[[], None
     pruning.wait(context, context.now)
     if agent is not None:
         context.metrics.counters["master/slave_removals"] += 1
-        agents.shut_down(context, agent, SENTENCE)
+        agents.shut_down(context, agent, REFUSAL)
         agents.lose_everything(context, agent, _fate, SENTENCE)
         operations.lose(context, agent, OperationState.OPERATION_GONE_BY_OPERATOR, SENTENCE)
         agents.drop(context, agent)
