@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import msgspec
 import pytest
@@ -57,7 +58,7 @@ from tepui.storage.registry import (
     Stored,
     next_epoch,
 )
-from tepui.storage.registry_entries import changes_of
+from tepui.storage.registry_entries import Changes, changes_of
 from tepui.storage.registry_snapshot import read_snapshot
 from tepui.storage.registry_sqlite import SqliteBackend
 from tepui.storage.registry_zookeeper import ZooKeeperBackend
@@ -508,6 +509,63 @@ def test_nodes_that_hold_what_no_master_wrote_are_refused_with_a_sentence(
                 with pytest.raises(RegistryError, match=why):
                     await use()
             await backend.close()
+
+    asyncio.run(play())
+
+
+class Killed(Exception):  # noqa: N818 - no error, but the end of a process
+    """A leader is no more."""
+
+
+async def lead_and_die(url: str, before: Changes, changes: Changes, commits_left: int, *, stored: bool) -> bool:
+    """A leader has written `before`, and dies in the write of `changes`: after so many transactions, before the next
+    one is made or before its answer is there. Returns whether it came to that."""
+    async with connected(url) as zookeeper:
+        backend = ZooKeeperBackend(zookeeper)
+        await backend.lead()
+        await backend.write(before)
+        commit, left = backend._commit, [commits_left]
+
+        async def fragile(transaction: Any) -> None:
+            left[0] -= 1
+            if left[0] >= 0 or stored:
+                await commit(transaction)
+            if left[0] < 0:
+                raise Killed
+
+        backend._commit = fragile  # type: ignore[method-assign]
+        try:
+            await backend.write(changes)
+        except Killed:
+            return True
+        finally:
+            await backend.close()
+        return False
+
+
+@GROUP
+def test_a_leader_that_dies_between_the_transactions_of_a_write_leaves_all_of_it_or_nothing(
+    zookeeper: ZooKeeperServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry_zookeeper, "BUCKETS", 32)
+    monkeypatch.setattr(registry_zookeeper, "TRANSACTION_BYTES_MAX", 2000)
+    before = changes_of([WeightSet(f"role{number}", 1.0) for number in range(80)])
+    changes = {**changes_of([WeightSet(f"role{number}", 2.0) for number in range(40)]), "weights/role70": None}
+    after = {key: value for key, value in {**before, **changes}.items() if value is not None}
+
+    async def play() -> None:
+        for stored in (False, True):
+            for number in range(20):
+                url = zookeeper.url()
+                died = await lead_and_die(url, before, changes, number, stored=stored)
+                async with in_zookeeper(url) as next_one:
+                    wanted = after if number or stored else before
+                    assert (await next_one.read()).entries == wanted, "readers see it, too"
+                    assert (await next_one.lead()).entries == wanted
+                    assert (await next_one.read()).entries == wanted
+                if not died:
+                    assert number > 3, "the write is of several transactions"
+                    break
 
     asyncio.run(play())
 

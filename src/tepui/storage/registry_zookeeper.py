@@ -5,6 +5,7 @@
 | `epoch` | the election epoch of the newest leader, as a number |
 | `registry` | `{"format": 1, "buckets": 1024}` |
 | `registry/0000` ... `registry/1023` | a bucket: the entries whose keys hash to it, `{key: record}`, deflated |
+| `pending` | changes that take several transactions, `{key: record or null}`, deflated; else empty |
 
 ZooKeeper bounds a node, and what one transaction writes, to 1 MB, and everything is in its memory: so entries share
 nodes, one change writes one bucket, and a starting master reads all buckets at once instead of each entry.
@@ -12,6 +13,9 @@ What would be too large for a node never comes here: a master refuses it (`tepui
 
 Every write is one transaction with a check on the version of `epoch`. A new leader sets `epoch` before it reads, which
 ends the right of every older one to write; writes that are repeated after a lost answer do no harm, for they only set.
+
+Changes are whole or absent: those that take several transactions stand in `pending` from before the first until the
+last, and a new leader finishes what it finds there.
 """
 
 from __future__ import annotations
@@ -87,7 +91,11 @@ class ZooKeeperBackend:
         try:
             await self._make()
             before = await self._raise_epoch()
-            return Stored(self._epoch, await self._read_buckets(), before)
+            entries = await self._read_buckets()
+            pending = await self._read_pending()
+            if pending:
+                await self.write(pending)
+            return Stored(self._epoch, _applied(entries, pending), before)
         except ZooKeeperError as error:
             raise self._error(error) from None
 
@@ -97,21 +105,32 @@ class ZooKeeperBackend:
             await self._zookeeper.call(self._client.sync_async, self._root)
             data, _ = await self._zookeeper.call(self._client.get_async, f"{self._root}/epoch")
             await self._read_layout()
-            return Stored(self._read_epoch(data), await self._read_buckets())
+            entries = await self._read_buckets()
+            return Stored(self._read_epoch(data), _applied(entries, await self._read_pending()))
         except NoNodeError:
             raise RegistryError(f"There is no registry at {self._zookeeper.url}.") from None
         except ZooKeeperError as error:
             raise self._error(error) from None
 
     async def write(self, changes: Changes) -> int:
-        """Changes that do not fit in one transaction are written by several, in order; no entry is ever divided."""
+        """Changes that do not fit in one transaction are written by several; no entry is ever divided. Only what does
+        not fit in the node `pending` either, more than 900 KB of changes, may be left by halves."""
         loop = asyncio.get_running_loop()
         buckets = await loop.run_in_executor(self._thread, self._changed_buckets, changes)
-        written = 0
-        for part in _parts(buckets):
+        written = sum(len(data) for _, data in buckets)
+        parts = _parts(buckets)
+        pending = b""
+        if len(parts) > 1:
+            pending = await loop.run_in_executor(self._thread, _pack, changes)
+        if not 0 < len(pending) <= TRANSACTION_BYTES_MAX:
+            for part in parts:
+                await self._set(part)
+            return written
+        await self._set([], pending)
+        for part in parts[:-1]:
             await self._set(part)
-            written += sum(len(data) for _, data in part)
-        return written
+        await self._set(parts[-1], b"")
+        return written + len(pending)
 
     async def replace(self, entries: Mapping[str, bytes]) -> int:
         before = await self.lead()
@@ -145,12 +164,14 @@ class ZooKeeperBackend:
             found.append((number, data))
         return found
 
-    async def _set(self, buckets: Sequence[tuple[int, bytes]]) -> None:
+    async def _set(self, buckets: Sequence[tuple[int, bytes]], pending: bytes | None = None) -> None:
         while True:
             transaction = self._client.transaction()
             transaction.check(f"{self._root}/epoch", self._epoch_version)
             for number, data in buckets:
                 transaction.set_data(self._bucket(number), data)
+            if pending is not None:
+                transaction.set_data(f"{self._root}/pending", pending)
             try:
                 await self._commit(transaction)
             except DISCONNECTED:
@@ -185,6 +206,7 @@ class ZooKeeperBackend:
                 await zookeeper.call(client.ensure_path_async, zookeeper.url.path, zookeeper.acl(readable=True))
                 await self._create(self._root, b"")
                 await self._create(f"{self._root}/epoch", b"0")
+                await self._create(f"{self._root}/pending", b"")
                 await self._create(f"{self._root}/registry", _encode(_Layout(FORMAT, BUCKETS)))
                 await self._read_layout()
                 there = set(await zookeeper.call(client.get_children_async, f"{self._root}/registry"))
@@ -280,11 +302,40 @@ class ZooKeeperBackend:
             begin = numbers.stop
         return entries
 
+    async def _read_pending(self) -> Changes:
+        """What a leader was about to write when it ended."""
+        path = f"{self._root}/pending"
+        while True:
+            try:
+                data, _ = await self._zookeeper.call(self._client.get_async, path)
+            except NoNodeError:
+                return {}
+            except DISCONNECTED:
+                await self._pause()
+                continue
+            try:
+                found = _read_bucket(zlib.decompress(data)) if data else {}
+            except (zlib.error, msgspec.MsgspecError):
+                raise RegistryError(f"The node {path} in ZooKeeper cannot be read.") from None
+            return {key: None if bytes(value) == b"null" else bytes(value) for key, value in found.items()}
+
     def _bucket(self, number: int) -> str:
         return f"{self._root}/registry/{number:04}"
 
     def _error(self, error: ZooKeeperError) -> RegistryError:
         return RegistryError(f"The registry at {self._zookeeper.url} cannot be used: {reason_of(error)}.")
+
+
+def _pack(changes: Changes) -> bytes:
+    packed = {key: msgspec.Raw(b"null" if value is None else value) for key, value in changes.items()}
+    return zlib.compress(_encode(packed), _DEFLATE_LEVEL)
+
+
+def _applied(entries: dict[str, bytes], changes: Changes) -> dict[str, bytes]:
+    """The entries with the changes."""
+    if not changes:
+        return entries
+    return {key: value for key, value in {**entries, **changes}.items() if value is not None}
 
 
 def _parts(buckets: Sequence[tuple[int, bytes]]) -> list[list[tuple[int, bytes]]]:
