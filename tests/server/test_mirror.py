@@ -86,7 +86,7 @@ def part(number: int, *, whole: bool, first: bool = False) -> bytes:
 def test_a_mirror_outlives_streams_that_end_or_fall_silent_or_are_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     """And it is that of the last stream that was whole, with its age by the leader's clock."""
     monkeypatch.setattr(keeping, "SILENCE_SECONDS_MAX", 0.05)
-    monkeypatch.setattr(keeping, "BACKOFF_SECONDS_MIN", 0.001)
+    monkeypatch.setattr(keeping, "BACKOFF_SECONDS_FIRST", 0.001)
 
     async def follow() -> MirrorKeeper:
         leader = FakeLeader(

@@ -12,6 +12,7 @@ from tepui.master.mirror import Mirror
 from tepui.model.addresses import host_and_port
 from tepui.model.quantities import Quantities
 from tepui.server.mirror_api import MIRROR_PATH
+from tepui.session.waits import Backoff
 from tepui.transport.client import Transport, TransportError
 from tepui.wire.errors import RecordError
 from tepui.wire.frames import decode_part
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 
 SILENCE_SECONDS_MAX = 10.0
 """A leader that says nothing for so long, though it says every second that nothing changed, is left."""
-BACKOFF_SECONDS_MIN = 0.1
+BACKOFF_SECONDS_FIRST = 0.1
 BACKOFF_SECONDS_MAX = 5.0
 FREE_AFTER_SECONDS = 30.0
 """A mirror that is of no use any more is freed when a takeover is over, and then by small steps."""
@@ -75,7 +76,7 @@ class MirrorKeeper:
 
     async def _follow(self, host: str, port: int) -> None:
         url = f"http://{host_and_port(host, port)}{MIRROR_PATH}"
-        wait_seconds = BACKOFF_SECONDS_MIN
+        backoff = Backoff(self._random, BACKOFF_SECONDS_FIRST, BACKOFF_SECONDS_MAX)
         told = ""
         while True:
             fresh = Mirror()
@@ -92,12 +93,11 @@ class MirrorKeeper:
                 if fresh is not self.mirror:
                     _free(fresh)
             if fresh.whole:
-                wait_seconds = BACKOFF_SECONDS_MIN
+                backoff.reset()
             if fresh.whole or why != told:
                 told = why
                 log.info("no mirror of the leader at %s for now: %s; trying again", host_and_port(host, port), why)
-            await asyncio.sleep(wait_seconds * self._random.uniform(0.5, 1.0))
-            wait_seconds = min(2 * wait_seconds, BACKOFF_SECONDS_MAX)
+            await asyncio.sleep(backoff.next())
 
     async def _read(self, url: str, fresh: Mirror) -> str:
         """Fold what the leader sends until it ends; returns why it did."""

@@ -29,6 +29,7 @@ from aiohttp import WSMsgType, hdrs, web
 
 from tepui.model.addresses import host_and_port
 from tepui.model.link import AgentBatch, LinkMessage, MasterBatch
+from tepui.session.waits import Backoff
 from tepui.transport.http import text
 from tepui.transport.sockets import tune
 from tepui.transport.turn import Flusher
@@ -521,7 +522,7 @@ class LinkClient:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        pause = self._backoff_seconds
+        backoff = Backoff(self._random, self._backoff_seconds, self._backoff_seconds_max)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS_MAX)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while True:
@@ -533,13 +534,11 @@ class LinkClient:
                 if self._task is None:
                     return
                 if loop.time() - begun >= STEADY_SECONDS:
-                    pause = self._backoff_seconds
-                # Thousands of agents lose their master in the same moment, and must not come back in the same.
-                if await self._told_within(pause * self._random.uniform(0.5, 1.0)):
-                    pause = self._backoff_seconds
-                    await asyncio.sleep(pause * self._random.random())
-                else:
-                    pause = min(pause * 2, self._backoff_seconds_max)
+                    backoff.reset()
+                if await self._told_within(backoff.next()):
+                    backoff.reset()
+                    # Thousands of agents are told of the next master in the same moment, and must not come in the same.
+                    await asyncio.sleep(self._backoff_seconds * self._random.random())
 
     async def _told_within(self, seconds: float) -> bool:
         """Wait, and tell whether the wait was ended by `look_again`."""
@@ -555,13 +554,14 @@ class LinkClient:
     async def _attempt(self, session: aiohttp.ClientSession) -> None:
         """Connect and serve the link to its end. A master that does not lead redirects, which aiohttp follows."""
         self.counters.attempts += 1
-        address: Address | None = None
+        place = "an unknown address"
         try:
             located = self._locate()
             address = await located if inspect.isawaitable(located) else located
             if address is None:
                 log.info("no master is known yet")
                 return
+            place = host_and_port(*address)
             async with asyncio.timeout(CONNECT_SECONDS_MAX) as self._attempt_timeout:
                 socket = await session.ws_connect(
                     _url(address, secure=self._ssl_context is not None),
@@ -571,10 +571,10 @@ class LinkClient:
                     ssl=self._ssl_context or True,
                 )
         except aiohttp.WSServerHandshakeError as error:
-            log.info("the master at %s answers %d", address, error.status)
+            log.info("the master at %s answers %d", place, error.status)
             return
         except Exception as error:
-            log.info("the master at %s cannot be linked: %s", address, str(error) or type(error).__name__)
+            log.info("the master at %s cannot be linked: %s", place, str(error) or type(error).__name__)
             return
         finally:
             self._attempt_timeout = None
