@@ -133,8 +133,10 @@ class Context:
         self.removals: dict[str, str] = {}
         """Agents that shall become unreachable when the rate of removals allows it, and why, oldest first."""
         self.removal_not_before = 0.0
+        """When the next of them may be, in seconds since the epoch."""
         self.changing: set[str] = set()
-        """Agents whose service or end an operator changed, while that is being stored."""
+        """Agents of whose entry in the registry a change is being stored: an operator's, or that they are forgotten, or
+        that they were awaited and did not come back."""
         self.service_waits: dict[str, list[Callable[[], None]]] = {}
         """Calls about an agent's service that wait until the one before them is stored."""
         self.emptied: list[str] = []
