@@ -571,6 +571,28 @@ def test_a_leader_that_dies_between_the_transactions_of_a_write_leaves_all_of_it
 
 
 @GROUP
+def test_what_a_dead_leader_had_begun_is_finished_once_also_by_a_version_that_takes_one_transaction_for_it(
+    zookeeper: ZooKeeperServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry_zookeeper, "BUCKETS", 32)
+    url = zookeeper.url()
+    begun = changes_of([WeightSet(f"role{number}", 2.0) for number in range(40)])
+    later = changes_of([WeightSet("role0", 9.0)])
+
+    async def play() -> None:
+        with monkeypatch.context() as older:
+            older.setattr(registry_zookeeper, "TRANSACTION_BYTES_MAX", 2000)
+            assert await lead_and_die(url, {}, begun, 2, stored=True)
+        async with in_zookeeper(url) as next_one:
+            assert (await next_one.lead()).entries == begun
+            await next_one.write(later)
+        async with in_zookeeper(url) as last:
+            assert (await last.lead()).entries == {**begun, **later}
+
+    asyncio.run(play())
+
+
+@GROUP
 def test_who_was_not_elected_or_not_any_more_cannot_take_the_lead(zookeeper: ZooKeeperServer) -> None:
     async def play() -> None:
         async with connected(zookeeper.url()) as client:

@@ -95,6 +95,7 @@ class ZooKeeperBackend:
             pending = await self._read_pending()
             if pending:
                 await self.write(pending)
+                await self._set([], b"")  # it may have fitted in one transaction this time
             return Stored(self._epoch, _applied(entries, pending), before)
         except ZooKeeperError as error:
             raise self._error(error) from None
