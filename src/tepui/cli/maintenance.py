@@ -150,7 +150,7 @@ def _machines_in_maintenance(client: Client) -> list[dict[str, Any]]:
 def _table(rows: list[dict[str, Any]]) -> str:
     agents = short_names(agent for row in rows for agent in row["agents"])
     columns = [
-        Column("MACHINE", lambda row: f"{row['hostname']}@{row['ip']}"),
+        Column("MACHINE", _text),
         Column("MODE", lambda row: str(row["mode"])),
         Column("START", lambda row: _start_text(row["start"])),
         Column("FOR", lambda row: _duration_text(row)),
@@ -177,12 +177,18 @@ def _duration_text(row: Mapping[str, Any]) -> str:
 # What people write.
 
 
+def _text(machine: Mapping[str, Any]) -> str:
+    """`HOST@IP`."""
+    return f"{machine.get('hostname', '')}@{machine.get('ip', '')}"
+
+
 def _name(machine: Mapping[str, str]) -> str:
-    return f"{machine.get('hostname', '').lower()}@{machine.get('ip', '')}"
+    """What is equal for the same machine: hostnames are compared without case (Mesos: maintenance)."""
+    return _text({**machine, "hostname": machine.get("hostname", "").lower()})
 
 
 def _list(machines: Iterable[Machine]) -> str:
-    return ", ".join(f"{machine.get('hostname', '')}@{machine.get('ip', '')}" for machine in machines)
+    return ", ".join(map(_text, machines))
 
 
 def _machine_of(agent: Mapping[str, Any]) -> Machine:

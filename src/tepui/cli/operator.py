@@ -17,6 +17,7 @@ from tepui.storage.registry import Backend, RegistryError, Stored
 from tepui.storage.registry_snapshot import count_entries, read_snapshot, write_snapshot
 
 CONNECT_SECONDS_MAX = 15.0
+"""So long a server of ZooKeeper has to answer."""
 Result = TypeVar("Result")
 
 
@@ -86,7 +87,7 @@ def restore(place: str, file: Path, force: bool) -> None:
     from tepui.server.errors import StartError
     from tepui.server.work_dir import WorkDirLock
 
-    if place.startswith(("zk://", "file://")):
+    if _is_zookeeper(place):
         epoch = _in_zookeeper(place, put, leaderless=not force)
     else:
         try:
@@ -97,11 +98,16 @@ def restore(place: str, file: Path, force: bool) -> None:
     click.echo(f"{len(stored.entries)} entries restored under epoch {epoch}")
 
 
+def _is_zookeeper(place: str) -> bool:
+    """Whether the registry is in ZooKeeper: its address is given, or a file that holds it."""
+    return place.startswith(("zk://", "file://"))
+
+
 def _read(place: str) -> Stored:
     async def read(backend: Backend) -> Stored:
         return await backend.read()
 
-    if place.startswith(("zk://", "file://")):
+    if _is_zookeeper(place):
         return _in_zookeeper(place, read)
     path = Path(place)
     if path.is_dir():
