@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from tepui.model.v1.mesos import TaskState
 from tepui.scheduler import Offers, Scheduler, Subscribed, Update
 from tepui.scheduler.events import Event
 from tepui.transport.leader import find_leader
+from tepui.transport.zookeeper import ZooKeeper
 from tepui.transport.zookeeper_url import parse_zookeeper_url
 from tests.conformance.client import get_json
 from tests.conformance.cluster import wait_until
@@ -24,6 +26,7 @@ from tests.zookeeper import GROUP, ZooKeeperServer
 pytestmark = GROUP
 
 EVENT_SECONDS_MAX = 40.0
+STANDS_AS = re.compile(r"stands for election as (\S+)")
 
 
 async def until(scheduler: Scheduler, is_wanted: Callable[[Event], bool]) -> Event:
@@ -111,6 +114,29 @@ def check_standby(standby: Member, leader: Member) -> None:
     assert standby.ask("/nothing")[0] == 404
     assert leader.ask("/redirect")[:2] == (307, where)
     assert json.loads(standby.ask("/flags")[2])["flags"]["quorum"] == "1"
+
+
+def test_a_standby_whose_node_somebody_deleted_stands_again(zookeeper: ZooKeeperServer, tmp_path: Path) -> None:
+    async def delete(member: Member) -> None:
+        client = ZooKeeper(parse_zookeeper_url(url))
+        client.start()
+        await client.connected()
+        node = STANDS_AS.findall(member.log())[-1]
+        await client.call(client.client.delete_async, node)
+        await client.close()
+
+    url = zookeeper.url()
+    with running_masters(tmp_path / "cluster", url) as masters:
+        leader = masters.add_master()
+        assert masters.leader() is leader
+        standby = masters.add_master()
+        wait_until(lambda: len(STANDS_AS.findall(standby.log())) == 1, "the standby stands for election")
+        asyncio.run(delete(standby))
+        wait_until(lambda: len(STANDS_AS.findall(standby.log())) == 2, "the standby stands again")
+        asyncio.run(delete(leader))
+        assert leader.server.wait() == 1
+        assert "its node in ZooKeeper is gone" in leader.log()
+        assert masters.leader(not_this=leader) is standby
 
 
 @pytest.mark.slow

@@ -593,6 +593,20 @@ def test_what_a_dead_leader_had_begun_is_finished_once_also_by_a_version_that_ta
 
 
 @GROUP
+def test_a_registry_that_somebody_deleted_is_not_written_any_more(zookeeper: ZooKeeperServer) -> None:
+    async def play() -> None:
+        async with connected(zookeeper.url()) as client:
+            backend = ZooKeeperBackend(client)
+            await backend.lead()
+            await client.call(client.client.delete_async, f"{client.url.path}/tepui/epoch")
+            with pytest.raises(RegistryError, match="cannot be used: a node of it is gone"):
+                await backend.write(changes_of([agent(1)]))
+            await backend.close()
+
+    asyncio.run(play())
+
+
+@GROUP
 def test_who_was_not_elected_or_not_any_more_cannot_take_the_lead(zookeeper: ZooKeeperServer) -> None:
     async def play() -> None:
         async with connected(zookeeper.url()) as client:

@@ -96,24 +96,39 @@ class Candidate:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _stand(self) -> None:
-        """Hold a node, and another one whenever the session that owned it is over."""
-        while True:
-            await self._zookeeper.connected()
+        """Hold a node, and another one whenever the session that owned it is over or somebody deleted it.
+
+        Not when elected: a leader without its node is none, whatever node comes after.
+        """
+        zookeeper = self._zookeeper
+        while not (self._ended or self._elected):
+            await zookeeper.connected()
             self._again.clear()
             try:
-                self._node = await self._enter()
+                node = await self._enter()
+                there = await zookeeper.call(
+                    zookeeper.client.exists_async, f"{zookeeper.url.path}/{node}", self._watched
+                )
             except DISCONNECTED:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             except ZooKeeperError as error:
                 why = _REASONS.get(type(error)) or reason_of(error)
-                log.error("this master cannot stand for election at %s: %s", self._zookeeper.url, why)
+                log.error("this master cannot stand for election at %s: %s", zookeeper.url, why)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            log.info("this master stands for election as %s/%s", self._zookeeper.url.path, self._node)
-            self._leader_changed(self._watch.leader)
-            self._watch.look()
+            if there is None:
+                continue
+            if node != self._node and not self._elected:
+                self._node = node
+                log.info("this master stands for election as %s/%s", zookeeper.url.path, node)
+                self._leader_changed(self._watch.leader)
+                self._watch.look()
             await self._again.wait()
+
+    def _watched(self, _: object) -> None:
+        """kazoo's thread tells that something became of the node, or of the connection."""
+        self._zookeeper.post(self._again.set)
 
     async def _enter(self) -> str:
         """This session's node: a new one, or the one whose creation was never answered because the connection broke."""

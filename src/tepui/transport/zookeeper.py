@@ -14,7 +14,14 @@ from enum import Enum
 from typing import Any
 
 from kazoo.client import KazooClient, KazooState
-from kazoo.exceptions import ConnectionClosedError, ConnectionLoss, KazooException, NoAuthError, SessionExpiredError
+from kazoo.exceptions import (
+    ConnectionClosedError,
+    ConnectionLoss,
+    KazooException,
+    NoAuthError,
+    NoNodeError,
+    SessionExpiredError,
+)
 from kazoo.retry import KazooRetry
 from kazoo.security import make_acl, make_digest_acl
 
@@ -45,6 +52,8 @@ def reason_of(error: KazooException) -> str:
         return "these credentials may not"
     if isinstance(error, DISCONNECTED):
         return "the connection was lost"
+    if isinstance(error, NoNodeError):
+        return "a node of it is gone, which no master deletes"
     return str(error) or type(error).__name__
 
 
