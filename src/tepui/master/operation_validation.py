@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from tepui.master.state import Agent, Framework
+from tepui.master.sums import parts_used_on
 from tepui.model.operations import APPLICABLE, Operation, without_volumes
 from tepui.model.resource_kind import DYNAMIC, STATIC, describe, is_indivisible, reservation_stack
 from tepui.model.resource_validation import validate_container_path, validate_disk_use, validate_resources
@@ -350,14 +351,7 @@ def _destroy(operation: Operation, agent: Agent, _: Requester) -> str | None:
 
 def _volumes_used(agent: Agent) -> Iterable[Resources]:
     """What each task and executor on the agent that has not ended uses, where it is more than plain."""
-    for tasks in agent.tasks.values():
-        for task in tasks.values():
-            if not task.released and any(not kind.plain for kind, _ in task.resources):
-                yield task.resources
-    for executors in agent.executors.values():
-        for executor in executors.values():
-            if any(not kind.plain for kind, _ in executor.resources):
-                yield executor.resources
+    return (used for used in parts_used_on(agent) if any(not kind.plain for kind, _ in used))
 
 
 # GROW_VOLUME and SHRINK_VOLUME.

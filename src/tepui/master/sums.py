@@ -55,10 +55,12 @@ def parts_used_by(framework: Framework) -> Iterable[Resources]:
 
 
 def used_on(agent: Agent) -> Resources:
+    """What tasks and executors have of the agent together."""
     return total_of(parts_used_on(agent))
 
 
 def used_by(framework: Framework) -> Resources:
+    """What the framework's tasks and executors have together."""
     return total_of(parts_used_by(framework))
 
 
