@@ -73,6 +73,7 @@ class Group:
         return float(wait_until(find, "all are with the master", WAIT_SECONDS_MAX))
 
     def stop(self) -> None:
+        """End the process."""
         self._process.kill()
         self._process.wait()
         self._reader.join()
@@ -102,6 +103,7 @@ class Health:
                 self.worst_seconds = max(self.worst_seconds, time.monotonic() - begun)
 
     def stop(self) -> float:
+        """Ask no more; returns the longest wait in seconds."""
         self._over.set()
         self._thread.join()
         return self.worst_seconds
@@ -109,7 +111,7 @@ class Health:
 
 @dataclass
 class Measured:
-    """Seconds of each run."""
+    """Seconds of each run: its parts, the slowest answer to /health, and the next master's processor time."""
 
     detection: list[float] = field(default_factory=list)
     takeover: list[float] = field(default_factory=list)
@@ -119,6 +121,7 @@ class Measured:
     cpu: list[float] = field(default_factory=list)
 
     def add(self, killed: float, named: float, led: float, last: float, health: float, cpu: float) -> None:
+        """One run, by the moments (seconds since the epoch) at which its parts ended."""
         self.detection.append(named - killed)
         self.takeover.append(led - named)
         self.registration.append(last - led)
@@ -131,6 +134,7 @@ class Measured:
         return zip(PARTS, (self.detection, self.takeover, self.registration, self.total), strict=True)
 
     def lines(self) -> Iterator[str]:
+        """What is printed in the end."""
         for name, values in (*self.parts(), ("processor time", self.cpu)):
             yield f"{name:16} {interval(values)}"
         yield f"{'worst /health':16} {max(self.health) * 1e3:.0f} ms"
@@ -166,6 +170,7 @@ def named_at(standby: Member) -> float:
 
 
 def fail_over(masters: Masters, agents: Group, frameworks: Group, measured: Measured) -> None:
+    """One run: the leader is killed, all come to the standby, and the killed master stands by in its place."""
     leader = masters.leader()
     (standby,) = [member for member in masters.members if member is not leader]
     wait_until(lambda: standby.ask("/redirect")[0] == 307, "the standby knows the leader")

@@ -82,6 +82,7 @@ class Fleet:
             agent.look_again()
 
     def welcomed(self, agent: Agent, port: int) -> None:
+        """The agent is with the master that listens there."""
         if port != self._port:
             self._port = port
             self._welcomed.clear()
@@ -97,6 +98,7 @@ class Fleet:
                 one.look_again()
 
     async def run(self) -> None:
+        """Follow the leader, without end."""
         self.finder.start()
         await asyncio.get_running_loop().create_future()
 
@@ -111,7 +113,7 @@ class Agent:
         self.epoch = 0
         self._tasks: list[HeldTask] = []
         self._frameworks: dict[str, FrameworkInfo] = {}
-        self._pause = BACKOFF_SECONDS
+        self._pause_seconds = BACKOFF_SECONDS
         self._timer: asyncio.TimerHandle | None = None
         self._connection: Connection | None = None
         self._attempt: asyncio.Task[None] | None = None
@@ -138,7 +140,7 @@ class Agent:
         if self._connection is not None:
             connection, self._connection = self._connection, None
             connection.abort()
-        self._pause = BACKOFF_SECONDS
+        self._pause_seconds = BACKOFF_SECONDS
         self._try_after(self.fleet.random.random() * BACKOFF_SECONDS)
 
     def _try_after(self, seconds: float) -> None:
@@ -160,19 +162,23 @@ class Agent:
         self.failed()
 
     def connected(self, connection: Connection) -> None:
+        """The master took the link."""
         self._connection = connection
 
     def lost(self, connection: Connection) -> None:
+        """The connection is over: try again later, unless the agent has left it itself."""
         if connection is self._connection or not connection.linked:
             self._connection = None
             self.failed()
 
     def failed(self) -> None:
+        """Try again after a pause, each longer than the one before."""
         if self._timer is None:
-            self._try_after(self._pause * self.fleet.random.uniform(0.5, 1.0))
-            self._pause = min(2 * self._pause, BACKOFF_SECONDS_MAX)
+            self._try_after(self._pause_seconds * self.fleet.random.uniform(0.5, 1.0))
+            self._pause_seconds = min(2 * self._pause_seconds, BACKOFF_SECONDS_MAX)
 
     def greeting(self) -> list[Hello | Snapshot]:
+        """What the agent says first: who it is, and what it holds once it has an id."""
         name = f"agent-{self.number}"
         info = AgentInfo(
             hostname=name,
@@ -197,8 +203,9 @@ class Agent:
         return [hello, Snapshot(frameworks=list(self._frameworks.values()), tasks=self._tasks)]
 
     def welcomed(self, welcome: Welcome, port: int) -> None:
+        """The master that listens there has admitted it."""
         self.agent_id, self.epoch = welcome.agent_id, welcome.epoch
-        self._pause = BACKOFF_SECONDS
+        self._pause_seconds = BACKOFF_SECONDS
         self.fleet.welcomed(self, port)
 
 
@@ -224,6 +231,7 @@ class Connection(asyncio.Protocol):
         )
 
     def abort(self) -> None:
+        """Cut it off, without a word."""
         if self._transport is not None:
             self._transport.abort()
 

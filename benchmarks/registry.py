@@ -31,6 +31,7 @@ from tepui.wire.text import parse_resources
 
 AGENTS = 50_000
 SINGLES = 100
+"""So many more are admitted one after another."""
 MASTER = "4f6a1c9e-2f53-4b0e-9a57-0c1d2e3f4a5b"
 
 
@@ -52,6 +53,7 @@ def agent(number: int) -> AgentAdmitted:
 
 
 def bytes_written(store: RegistryStore, *, in_files: bool) -> int:
+    """How many bytes were written so far: by this process to files, or what the store says."""
     if not in_files:
         return store.bytes_written
     fields = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
@@ -59,6 +61,7 @@ def bytes_written(store: RegistryStore, *, in_files: bool) -> int:
 
 
 async def measure(name: str, open_backend: Callable[[], Backend], agents: int) -> None:
+    """Admit, admit one by one, and read back by a new master; prints a line of each."""
     in_files = name == "SQLite"
 
     def fail(error: RegistryError) -> None:
@@ -112,6 +115,7 @@ async def measure(name: str, open_backend: Callable[[], Backend], agents: int) -
 
 
 async def in_zookeeper(url: str, agents: int) -> None:
+    """The same in the ZooKeeper at this address."""
     zookeeper = ZooKeeper(parse_zookeeper_url(url))
     zookeeper.start()
     try:
