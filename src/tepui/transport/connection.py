@@ -229,11 +229,11 @@ class Connection(asyncio.Protocol):
             return self._leave(data, position)
         if len(headers) > self.limits.headers_max:
             raise BadRequestError(431)
-        method, path, query, handler, current = route
+        method, path, query, handler, is_http_1_1 = route
         request = HotRequest(self, next(self.door.numbers), method, path, query, headers, b"")
         connection = headers.get(b"connection")
-        if (connection is not None and connection != b"keep-alive") or not current:
-            self._judge_connection(request, connection or b"", current)
+        if (connection is not None and connection != b"keep-alive") or not is_http_1_1:
+            self._judge_connection(request, connection or b"", is_http_1_1)
         if b"transfer-encoding" in headers:
             if headers[b"transfer-encoding"].lower() != b"chunked":
                 raise BadRequestError(501)
@@ -254,7 +254,7 @@ class Connection(asyncio.Protocol):
             self._body_bytes = length
         self._request = request
         self._handler = handler
-        if headers.get(b"expect", b"").lower() == b"100-continue" and end == len(data) and current:
+        if headers.get(b"expect", b"").lower() == b"100-continue" and end == len(data) and is_http_1_1:
             self._continue = True
             if not self._dirty:
                 self._mark_dirty()
@@ -296,14 +296,14 @@ class Connection(asyncio.Protocol):
         headers = self._headers
         headers[name] = value if name not in headers else headers[name] + b", " + value
 
-    def _judge_connection(self, request: HotRequest, connection: bytes, current: bool) -> None:
+    def _judge_connection(self, request: HotRequest, connection: bytes, is_http_1_1: bool) -> None:
         tokens = [token.strip() for token in connection.lower().split(b",")]
-        if b"close" in tokens or (not current and b"keep-alive" not in tokens):
+        if b"close" in tokens or (not is_http_1_1 and b"keep-alive" not in tokens):
             request.closes = True
             request.connection_line = b"Connection: close\r\n"
-        elif not current:
+        elif not is_http_1_1:
             request.connection_line = b"Connection: keep-alive\r\n"
-        request.chunked_answers = current
+        request.chunked_answers = is_http_1_1
 
     def _take_body(self, data: bytes, position: int) -> int:
         """Take the body of `_request`; returns the position behind it, or -1 when more is needed."""
