@@ -217,10 +217,20 @@ def test_a_restored_registry_holds_what_was_saved_and_nothing_else(opened: Opene
             await backend.write(changes_of([agent(number) for number in range(100, 200)]))
         async with opened() as backend, opened() as leader:
             await leader.lead()
-            epoch = await backend.replace(saved.entries)
+            epoch = await backend.replace(saved)
             assert await backend.read() == Stored(epoch, saved.entries)
             with pytest.raises(DeposedError):
                 await leader.write(changes_of([agent(1)]))
+
+    asyncio.run(play())
+
+
+def test_the_epoch_of_a_restored_registry_is_beyond_what_agents_saw_by_whatever_clock(opened: Opened) -> None:
+    async def play() -> None:
+        async with opened() as backend:
+            epoch = await backend.replace(Stored(3_000_000_000, {}))
+            assert epoch == 3_000_000_001
+            assert (await backend.lead()).epoch == 3_000_000_002
 
     asyncio.run(play())
 
@@ -487,7 +497,7 @@ def test_changes_beyond_what_a_transaction_holds_are_stored_and_so_is_the_larges
     [
         ("epoch", b"hello", "tepui/epoch in ZooKeeper is not that of a registry"),
         ("epoch", b"-7", "tepui/epoch in ZooKeeper is not that of a registry"),
-        ("epoch", b"9" * 29, "tepui/epoch in ZooKeeper is not that of a registry"),
+        ("epoch", b"9" * 9999, "tepui/epoch in ZooKeeper is not that of a registry"),
         ("registry", b"\xff", "tepui/registry in ZooKeeper is not that of a registry"),
         ("registry", b'{"format": 0, "buckets": 1024}', "tepui/registry in ZooKeeper is not that of a registry"),
         ("registry", b'{"format": 1, "buckets": 0}', "tepui/registry in ZooKeeper is not that of a registry"),
@@ -653,6 +663,8 @@ def test_a_snapshot_is_json_that_people_can_read() -> None:
     [
         ('{"tepui_registry": 1, "epoch": 1, "entr', "not a snapshot of a registry"),
         ('{"tepui_registry": 0, "epoch": 1, "entries": {}}', "not a snapshot of a registry"),
+        ('{"tepui_registry": 1, "epoch": -1, "entries": {}}', "not a snapshot of a registry"),
+        ('{"tepui_registry": 1, "epoch": 9999999999999999999, "entries": {}}', "not a snapshot of a registry"),
         ('{"tepui_registry": 2, "epoch": 1, "entries": {}}', r"newer version \(format 2"),
         (_ENTRY % ("weights/b", '{"type": "WeightSet", "role": "a", "weight": 2}'), "'weights/b' holds what belongs"),
         (

@@ -82,7 +82,7 @@ def restore(place: str, file: Path, force: bool) -> None:
         raise RefusedError(f"{file} cannot be read: {error.strerror}.") from None
 
     async def put(backend: Backend) -> int:
-        return await backend.replace(stored.entries)
+        return await backend.replace(stored)
 
     from tepui.server.errors import StartError
     from tepui.server.work_dir import WorkDirLock

@@ -25,6 +25,8 @@ from tepui.storage.registry_entries import Changes, EntryError, changes_of, reco
 
 log = logging.getLogger(__name__)
 
+EPOCH_LIMIT = 10**18
+"""Epochs stay below what the link and SQLite can carry; the time in seconds has ten digits."""
 RECORDS_PER_COMMIT_MAX = 4000
 """More than these wait for the next commit, so that none takes long."""
 
@@ -71,8 +73,11 @@ class Backend(Protocol):
     async def read(self) -> Stored:
         """Read everything, and change nothing."""
 
-    async def replace(self, entries: Mapping[str, bytes]) -> int:
-        """Put `entries` in the place of all that is there, under a new epoch, which is returned."""
+    async def replace(self, stored: Stored) -> int:
+        """Put the entries of `stored` in the place of all that is there, under a new epoch, which is returned.
+
+        It is beyond that of `stored` as well, which agents may have seen.
+        """
 
     async def close(self) -> None:
         """Give back what is held open; what was not stored stays unstored."""
@@ -109,9 +114,9 @@ class MemoryBackend:
     async def read(self) -> Stored:
         return Stored(self._epoch, dict(self._entries))
 
-    async def replace(self, entries: Mapping[str, bytes]) -> int:
-        self._entries = dict(entries)
-        self._epoch = next_epoch(self._epoch)
+    async def replace(self, stored: Stored) -> int:
+        self._entries = dict(stored.entries)
+        self._epoch = next_epoch(max(self._epoch, stored.epoch))
         return self._epoch
 
     async def close(self) -> None:

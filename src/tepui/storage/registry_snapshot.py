@@ -8,16 +8,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Annotated
 
 import msgspec
 
-from tepui.storage.registry import RegistryError, Stored
+from tepui.storage.registry import EPOCH_LIMIT, RegistryError, Stored
 from tepui.storage.registry_entries import FORMAT
 
 
 class _Document(msgspec.Struct):
     tepui_registry: int
-    epoch: int
+    epoch: Annotated[int, msgspec.Meta(ge=0, lt=EPOCH_LIMIT)]
     entries: dict[str, msgspec.Raw]
 
 

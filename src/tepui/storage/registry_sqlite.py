@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -44,8 +44,8 @@ class SqliteBackend:
     async def read(self) -> Stored:
         return await self._run(self._read_only)
 
-    async def replace(self, entries: Mapping[str, bytes]) -> int:
-        return await self._run(lambda: self._replace(entries))
+    async def replace(self, stored: Stored) -> int:
+        return await self._run(lambda: self._replace(stored))
 
     async def close(self) -> None:
         await self._run(self._close)
@@ -80,13 +80,13 @@ class SqliteBackend:
             _put(database, changes)
         return sum(len(key) + len(value or b"") for key, value in changes.items())
 
-    def _replace(self, entries: Mapping[str, bytes]) -> int:
+    def _replace(self, stored: Stored) -> int:
         database = self._opened()
         with database:
             database.execute("BEGIN IMMEDIATE")
             database.execute("DELETE FROM entry")
-            _put(database, dict(entries))
-            return _raise_epoch(database)
+            _put(database, dict(stored.entries))
+            return _raise_epoch(database, stored.epoch)
 
     def _read_only(self) -> Stored:
         if self._database is not None:
@@ -143,8 +143,8 @@ def _make(database: sqlite3.Connection) -> None:
         database.execute(f"PRAGMA user_version = {FORMAT}")
 
 
-def _raise_epoch(database: sqlite3.Connection) -> int:
-    epoch = next_epoch(_epoch(database))
+def _raise_epoch(database: sqlite3.Connection, beyond: int = 0) -> int:
+    epoch = next_epoch(max(_epoch(database), beyond))
     database.execute("UPDATE epoch SET number = ?", (epoch,))
     return epoch
 

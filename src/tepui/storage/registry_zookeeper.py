@@ -23,7 +23,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -36,15 +36,13 @@ from kazoo.exceptions import (
     RuntimeInconsistency,
 )
 
-from tepui.storage.registry import DeposedError, RegistryError, Stored, next_epoch
+from tepui.storage.registry import EPOCH_LIMIT, DeposedError, RegistryError, Stored, next_epoch
 from tepui.storage.registry_entries import FORMAT, Changes
 from tepui.transport.zookeeper import DISCONNECTED, ZooKeeper, ZooKeeperError, reason_of
 
 BUCKETS = 1024
 BUCKETS_MAX = 9999
 """Their nodes have names of four digits."""
-EPOCH_DIGITS_MAX = 18
-"""What the link and SQLite can carry; the time in seconds has ten."""
 TRANSACTION_BYTES_MAX = 900_000
 """ZooKeeper refuses requests beyond 1 MB (its `jute.maxbuffer`)."""
 CREATIONS_PER_TRANSACTION = 256
@@ -88,9 +86,12 @@ class ZooKeeperBackend:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="registry")
 
     async def lead(self) -> Stored:
+        return await self._lead(beyond=0)
+
+    async def _lead(self, beyond: int) -> Stored:
         try:
             await self._make()
-            before = await self._raise_epoch()
+            before = await self._raise_epoch(beyond)
             entries = await self._read_buckets()
             pending = await self._read_pending()
             if pending:
@@ -133,9 +134,9 @@ class ZooKeeperBackend:
         await self._set(parts[-1], b"")
         return written + len(pending)
 
-    async def replace(self, entries: Mapping[str, bytes]) -> int:
-        before = await self.lead()
-        await self.write({**dict.fromkeys(before.entries), **entries})
+    async def replace(self, stored: Stored) -> int:
+        before = await self._lead(stored.epoch)
+        await self.write({**dict.fromkeys(before.entries), **stored.entries})
         return self._epoch
 
     async def close(self) -> None:
@@ -226,14 +227,14 @@ class ZooKeeperBackend:
         with contextlib.suppress(NodeExistsError):
             await self._zookeeper.call(self._client.create_async, path, data, self._acl)
 
-    async def _raise_epoch(self) -> int:
-        """Returns the epoch before."""
+    async def _raise_epoch(self, beyond: int) -> int:
+        """Raise it beyond what it is, and beyond `beyond`. Returns the epoch before."""
         path = f"{self._root}/epoch"
         while True:
             try:
                 data, stat = await self._zookeeper.call(self._client.get_async, path)
                 before = self._read_epoch(data)
-                epoch = next_epoch(before)
+                epoch = next_epoch(max(before, beyond))
                 transaction = self._client.transaction()
                 transaction.set_data(path, str(epoch).encode(), stat.version)
                 if self._candidacy is not None:
@@ -252,7 +253,7 @@ class ZooKeeperBackend:
     # Reading.
 
     def _read_epoch(self, data: bytes) -> int:
-        if not data.isdigit() or len(data) > EPOCH_DIGITS_MAX:
+        if not data.isdigit() or len(data) >= len(str(EPOCH_LIMIT)):
             raise self._foreign("epoch")
         return int(data)
 
