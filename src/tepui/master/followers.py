@@ -33,26 +33,14 @@ from tepui.master.records import (
 )
 from tepui.master.state import State
 
+_UNTOLD = ("frameworks", "agents", "executors", "tasks", "completed", "offers", "operations")
+"""The members of a follower that hold what it has not been told, by its ids."""
+
 
 class Follower:
     """One of them, or several in step, and what they have not been told."""
 
-    __slots__ = (
-        "agents",
-        "completed",
-        "executors",
-        "frameworks",
-        "introduced",
-        "offers",
-        "operations",
-        "paused",
-        "revision",
-        "sessions",
-        "settings",
-        "tasks",
-        "told_at",
-        "whole",
-    )
+    __slots__ = (*_UNTOLD, "introduced", "paused", "revision", "sessions", "settings", "told_at", "whole")
 
     def __init__(self, state: State, session: str) -> None:
         """A new one has been told nothing."""
@@ -101,23 +89,14 @@ class Follower:
         """The one with this stream, that was in step until now."""
         one = copy(self)
         one.sessions = {session: None}
-        for name in ("frameworks", "agents", "executors", "tasks", "completed", "offers", "operations"):
+        for name in _UNTOLD:
             setattr(one, name, dict(getattr(self, name)))
         return one
 
     @property
     def up_to_date(self) -> bool:
         """Whether it has been told everything."""
-        return not (
-            self.frameworks
-            or self.agents
-            or self.executors
-            or self.tasks
-            or self.completed
-            or self.offers
-            or self.operations
-            or self.settings
-        )
+        return not self.settings and not any(getattr(self, name) for name in _UNTOLD)
 
 
 class Followers:
