@@ -14,9 +14,8 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from tepui.cli.errors import RefusedError, UnreachableError
-from tepui.model.addresses import host_and_port
+from tepui.model.addresses import MASTER_PORT_DEFAULT, host_and_port
 
-PORT_DEFAULT = 5050
 TIMEOUT_SECONDS = 10.0
 REDIRECTS_MAX = 5
 V1_API = "/api/v1"
@@ -35,16 +34,16 @@ def parse_address(text: str) -> tuple[str, int]:
     """`HOST`, `HOST:PORT` or `[IPv6]:PORT`, also with `http://` before it. Raises AddressError."""
     host, port = _split(text.removeprefix("http://").rstrip("/"))
     if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise AddressError(f"expects HOST:PORT, such as 127.0.0.1:{PORT_DEFAULT}, not '{text}'")
+        raise AddressError(f"expects HOST:PORT, such as 127.0.0.1:{MASTER_PORT_DEFAULT}, not '{text}'")
     return host, int(port)
 
 
 def _split(text: str) -> tuple[str, str]:
     if text.startswith("["):
         host, _, rest = text[1:].partition("]")
-        return host, rest.removeprefix(":") if rest else str(PORT_DEFAULT)
+        return host, rest.removeprefix(":") if rest else str(MASTER_PORT_DEFAULT)
     host, colon, port = text.partition(":")
-    return host, port if colon else str(PORT_DEFAULT)
+    return host, port if colon else str(MASTER_PORT_DEFAULT)
 
 
 class Client:
@@ -189,7 +188,7 @@ class Client:
         found = urlsplit(location)
         if not found.hostname:
             raise UnreachableError(f"The {self._who} at {self.address} does not know who leads; try again soon.")
-        self._go_to((found.hostname, found.port or PORT_DEFAULT))
+        self._go_to((found.hostname, found.port or MASTER_PORT_DEFAULT))
 
     def _go_to(self, address: tuple[str, int]) -> None:
         self._connection.close()

@@ -11,10 +11,10 @@ from pathlib import Path
 import click
 
 from tepui.cli.servers import HOST, LocalServers, StopError, split_resources
+from tepui.model.addresses import MASTER_PORT_DEFAULT
 from tepui.server.flags import AGENT_FLAGS, MASTER_FLAGS
 
 AGENTS_MAX = 100
-PORT_DEFAULT = 5050
 
 
 @click.command()
@@ -22,7 +22,7 @@ PORT_DEFAULT = 5050
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
-    default=PORT_DEFAULT,
+    default=MASTER_PORT_DEFAULT,
     show_default=True,
     help="The master's port; 0 picks a free one.",
 )
@@ -95,7 +95,7 @@ def local(
 
 
 def _welcome(address: str, agents: int, folder: Path, seconds: float, *, kept: bool) -> str:
-    option = "" if address == f"{HOST}:{PORT_DEFAULT}" else f" --master={address}"
+    option = "" if address == f"{HOST}:{MASTER_PORT_DEFAULT}" else f" --master={address}"
     noun = "agent" if agents == 1 else "agents"
     return (
         f"The cluster is ready: a master at {address} and {agents} {noun}, after {seconds:.1f} s.\n"

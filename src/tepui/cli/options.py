@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import click
 
 from tepui.cli.output import Output
-from tepui.model.addresses import host_and_port
+from tepui.model.addresses import MASTER_PORT_DEFAULT, host_and_port
 
-MASTER_DEFAULT = "127.0.0.1:5050"
+MASTER_DEFAULT = f"127.0.0.1:{MASTER_PORT_DEFAULT}"
 WATCH_SECONDS_DEFAULT = "2"
 WATCH_SECONDS_MIN = 0.1
 

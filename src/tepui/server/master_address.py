@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from tepui.model.addresses import MASTER_PORT_DEFAULT
 from tepui.server.flags import FlagError
 from tepui.transport.zookeeper_url import AddressError, ZooKeeperUrl, parse_zookeeper_url, read_named_file
 
 if TYPE_CHECKING:
     from tepui.transport.leader import Leader, LeaderFinder
-
-PORT_DEFAULT = 5050
 
 Address = tuple[str, int]
 
@@ -37,7 +36,7 @@ def master_addresses(text: str) -> list[Address] | ZooKeeperUrl:
 def _address(text: str) -> Address:
     host, colon, port = text.rpartition(":")
     if not colon or text.endswith("]"):
-        host, port = text, str(PORT_DEFAULT)
+        host, port = text, str(MASTER_PORT_DEFAULT)
     host = host.removeprefix("[").removesuffix("]")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise FlagError(f"--master expects HOST:PORT, such as 127.0.0.1:5050, not '{text}'.")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from kazoo.exceptions import NoNodeError
 
-from tepui.model.addresses import host_and_port
+from tepui.model.addresses import MASTER_PORT_DEFAULT, host_and_port
 from tepui.model.v1.mesos import MasterInfo
 from tepui.transport.zookeeper import DISCONNECTED, Session, ZooKeeper, ZooKeeperError, reason_of
 from tepui.transport.zookeeper_url import ZooKeeperUrl
@@ -85,7 +85,7 @@ def read_leader(node: str, data: bytes) -> Leader | None:
     address = info.address
     ip = (address.ip if address is not None else None) or _dotted(info.ip)
     hostname = (address.hostname if address is not None else None) or info.hostname or ip
-    port = (address.port if address is not None else None) or info.port or 5050
+    port = (address.port if address is not None else None) or info.port or MASTER_PORT_DEFAULT
     return Leader(node, hostname, ip, port) if 0 < port < 65536 else None
 
 
