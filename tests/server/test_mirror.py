@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from tepui.model.mirror import MirroredLeader, MirrorPart
+from tepui.master.config import MasterConfig
+from tepui.master.mirrored import leader_entry
+from tepui.model.mirror import MirrorPart
 from tepui.model.v1.mesos import MasterInfo
 from tepui.scheduler import Offers, Scheduler, framework_info
 from tepui.server import mirror as keeping
@@ -67,18 +69,7 @@ class FakeLeader:
 
 
 def part(number: int, *, whole: bool, first: bool = False) -> bytes:
-    leader = MirroredLeader(
-        info=MasterInfo(id="M", ip=1, port=5050),
-        version="0.1.0",
-        epoch=7,
-        cluster=None,
-        flags={},
-        start_time=0.0,
-        elected_time=0.0,
-        build={},
-        completed_frameworks_max=5,
-        completed_tasks_per_framework_max=5,
-    )
+    leader = leader_entry(MasterConfig(info=MasterInfo(id="M", ip=1, port=5050), version="0.1.0", epoch=7))
     told = MirrorPart(revision=number, time=50.0 + number, whole=whole, leader=leader if first else None)
     return encode_record(encode_part(told))
 

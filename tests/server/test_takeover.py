@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from tepui.master.config import MasterConfig
 from tepui.master.core import MasterCore
 from tepui.master.mirror import Mirror
+from tepui.master.mirrored import leader_entry
 from tepui.master.registry import QuotaSet, WeightSet
-from tepui.model.mirror import MirroredLeader, MirrorPart
+from tepui.model.mirror import MirrorPart
 from tepui.model.v1.mesos import MasterInfo, Value
 from tepui.model.v1.quota import QuotaConfig
 from tepui.server import master as master_module
@@ -133,21 +135,6 @@ class LaterBackend(MemoryBackend):
         return Stored((await super().lead()).epoch, entries, epoch_before=7)
 
 
-def leader_of(epoch: int) -> MirroredLeader:
-    return MirroredLeader(
-        info=MasterInfo(id="M", ip=1, port=5050),
-        version="0.1.0",
-        epoch=epoch,
-        cluster=None,
-        flags={},
-        start_time=0.0,
-        elected_time=0.0,
-        build={},
-        completed_frameworks_max=5,
-        completed_tasks_per_framework_max=5,
-    )
-
-
 @pytest.mark.parametrize(("epoch", "believed"), [(6, False), (7, True), (8, False)])
 def test_a_mirror_is_believed_when_it_is_of_the_leader_directly_before(
     epoch: int, believed: bool, monkeypatch: pytest.MonkeyPatch
@@ -165,8 +152,9 @@ def test_a_mirror_is_believed_when_it_is_of_the_leader_directly_before(
         monkeypatch.setattr(master_module, "MasterCore", core)
         monkeypatch.setattr(Mirror, "consumption", lambda *_: known)
         server = MasterServer(Flags(MASTER_FLAGS, {"registry": "in_memory", "ip": HOST, "port": str(free_port())}, {}))
+        leader = leader_entry(MasterConfig(info=MasterInfo(id="M", ip=1, port=5050), version="0.1.0", epoch=epoch))
         server._mirror.mirror = Mirror()
-        server._mirror.mirror.apply(MirrorPart(revision=1, time=1.0, whole=True, leader=leader_of(epoch)), 1.0)
+        server._mirror.mirror.apply(MirrorPart(revision=1, time=1.0, whole=True, leader=leader), 1.0)
         async with asyncio.timeout(WAIT_SECONDS):
             await server.start()
         await server.stop()
