@@ -179,6 +179,11 @@ class Candidate:
             self._on_lost(why)
 
 
+def _now() -> float:
+    """Seconds of a clock that nobody sets, and that goes on while this machine sleeps, as ZooKeeper's servers do."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class _Lease:
     """Asks for the node again and again, on one of kazoo's threads: a busy loop must not cost the lease."""
 
@@ -189,13 +194,13 @@ class _Lease:
         self._loop = asyncio.get_running_loop()
         self._timeout_seconds = zookeeper.session_timeout_seconds
         self._owner = zookeeper.session_id
-        self._until = time.monotonic() + self._timeout_seconds
+        self._until = _now() + self._timeout_seconds
         self._over = threading.Event()
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def is_held(self) -> bool:
-        return not self._over.is_set() and time.monotonic() < self._until
+        return not self._over.is_set() and _now() < self._until
 
     def begin(self) -> None:
         self._client.handler.spawn(self._ask)
@@ -207,7 +212,7 @@ class _Lease:
             self._timer.cancel()
 
     def _check(self) -> None:
-        left = self._until - time.monotonic()
+        left = self._until - _now()
         if left > 0:
             self._timer = self._loop.call_later(left, self._check)
         elif not self._over.is_set():
@@ -216,7 +221,7 @@ class _Lease:
     def _ask(self) -> None:
         """On a thread."""
         while not self._over.is_set():
-            asked = time.monotonic()
+            asked = _now()
             try:
                 stat = self._client.exists(self._path)
             except (*DISCONNECTED, NoNodeError):
