@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 import click
 import pytest
 
+from tepui.cli import client as client_module
 from tepui.cli.client import AddressError, Client, parse_address
 from tepui.cli.errors import RefusedError, UnreachableError
 from tests.cli.commands import tepui
@@ -31,8 +32,8 @@ def read_request(connection: socket.socket) -> bytes:
 
 
 @contextmanager
-def server(*answers: bytes) -> Iterator[tuple[tuple[str, int], list[bytes]]]:
-    """Answers each connection in turn with the next bytes, then closes it; tells the requests it got."""
+def server(*answers: bytes, after: Callable[[], object] | None = None) -> Iterator[tuple[tuple[str, int], list[bytes]]]:
+    """Answers each connection in turn with the next bytes, `after` something, then closes it; tells the requests."""
     requests: list[bytes] = []
     with socket.create_server((HOST, 0)) as listener:
 
@@ -41,6 +42,8 @@ def server(*answers: bytes) -> Iterator[tuple[tuple[str, int], list[bytes]]]:
                 connection, _ = listener.accept()
                 with connection:
                     requests.append(read_request(connection))
+                    if after is not None:
+                        after()
                     connection.sendall(answer)
 
         thread = threading.Thread(target=serve, daemon=True)
@@ -80,6 +83,26 @@ def test_where_nobody_listens_the_next_of_several_is_asked() -> None:
     with server(answer("200 OK", b'{"a": 1}')) as (somebody, _), closing(Client(nobody, others=[somebody])) as client:
         assert client.get("/x") == {"a": 1}
         assert client.address == f"{somebody[0]}:{somebody[1]}"
+
+
+@pytest.mark.parametrize("answer_of_first", [b"", None])
+def test_what_a_master_took_and_did_not_answer_is_asked_of_another_only_if_it_changes_nothing(
+    answer_of_first: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It closes the connection, or says nothing."""
+    monkeypatch.setattr(client_module, "TIMEOUT_SECONDS", 0.05 if answer_of_first is None else 10.0)
+    over = threading.Event()
+    after = (lambda: over.wait(10)) if answer_of_first is None else None
+    with server(b"", b"", after=after) as (first, asked), server(answer("200 OK", b"{}")) as (second, others):
+        client = Client(first, others=[second])
+        with closing(client), pytest.raises(UnreachableError, match="does not answer"):
+            client.call("RESERVE_RESOURCES", {})
+        assert not others
+        client = Client(first, others=[second])
+        with closing(client):
+            assert client.call("GET_AGENTS") == {}
+        over.set()
+    assert len(asked) == len(others) + 1 == 2
 
 
 def test_redirects_lead_to_the_leader_with_the_same_request() -> None:

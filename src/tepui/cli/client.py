@@ -24,6 +24,8 @@ SENTENCE_CHARACTERS_MAX = 500
 """What is shown of an answer that is no sentence of ours."""
 
 _JSON = {"Content-Type": "application/json", "Accept": "application/json"}
+_READING = ("GET_", "LIST_", "READ_")
+"""How calls begin that change nothing."""
 
 
 class AddressError(ValueError):
@@ -47,7 +49,10 @@ def _split(text: str) -> tuple[str, str]:
 
 
 class Client:
-    """Requests to one server, the first of several that answers. `who` is what sentences call it."""
+    """Requests to one server, the first of several that answers. `who` is what sentences call it.
+
+    Where a server took a request and did not answer it, another one is asked only if the request changes nothing.
+    """
 
     def __init__(
         self,
@@ -88,11 +93,12 @@ class Client:
     def get(self, path: str, arguments: Mapping[str, str | None] | None = None) -> Any:
         """The decoded JSON of a GET; arguments that are None are left out."""
         query = urlencode({name: value for name, value in (arguments or {}).items() if value is not None})
-        return self._decoded(self._request("GET", f"{path}?{query}" if query else path, None, {}))
+        return self._decoded(self._request("GET", f"{path}?{query}" if query else path, None, {}, reads=True))
 
-    def post(self, path: str, message: object) -> Any:
-        """The decoded JSON that answers a POST of JSON; None when the answer has no body."""
-        body = self._request("POST", path, json.dumps(message).encode(), _JSON)
+    def post(self, path: str, message: object, *, reads: bool = False) -> Any:
+        """The decoded JSON that answers a POST of JSON; None when the answer has no body. With `reads` it changes
+        nothing."""
+        body = self._request("POST", path, json.dumps(message).encode(), _JSON, reads=reads)
         return self._decoded(body) if body else None
 
     def call(self, kind: str, member: Mapping[str, object] | None = None) -> Any:
@@ -101,12 +107,12 @@ class Client:
         Returns the answer's member of that name; None when the answer has no body.
         """
         message = {"type": kind} if member is None else {"type": kind, kind.lower(): member}
-        answer = self.post(V1_API, message)
+        answer = self.post(V1_API, message, reads=kind.startswith(_READING))
         return None if answer is None else answer.get(kind.lower(), {})
 
     def post_form(self, path: str, fields: Mapping[str, str]) -> None:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        self._request("POST", path, urlencode(fields).encode(), headers)
+        self._request("POST", path, urlencode(fields).encode(), headers, reads=False)
 
     def read_file(self, path: str, offset: int, length: int | None = None) -> tuple[int, bytes]:
         """The size of a file that the server shows, and its bytes from `offset`, as many as one answer holds."""
@@ -119,11 +125,11 @@ class Client:
     def close(self) -> None:
         self._connection.close()
 
-    def _request(self, method: str, target: str, body: bytes | None, headers: dict[str, str]) -> bytes:
+    def _request(self, method: str, target: str, body: bytes | None, headers: dict[str, str], *, reads: bool) -> bytes:
         if self._stale:
             headers = {**headers, "Tepui-Allow-Stale": "1"}
         for _ in range(REDIRECTS_MAX + len(self._others)):
-            response = self._exchange(method, target, body, headers)
+            response = self._exchange(method, target, body, headers, reads=reads)
             try:
                 data = response.read()
             except (OSError, http.client.HTTPException):
@@ -146,24 +152,20 @@ class Client:
                 self.age_seconds, self.revision = float(text), revision
 
     def _exchange(
-        self, method: str, target: str, body: bytes | None, headers: dict[str, str]
+        self, method: str, target: str, body: bytes | None, headers: dict[str, str], *, reads: bool
     ) -> http.client.HTTPResponse:
         kept = self._connection.sock is not None
+        if not kept:
+            self._connect()
         try:
             self._connection.request(method, target, body, headers)
             return self._connection.getresponse()
-        except TimeoutError:
+        except OSError as error:
             self._connection.close()
-            if self._try_another():
-                return self._exchange(method, target, body, headers)
-            raise self._silent() from None
-        except (http.client.RemoteDisconnected, ConnectionError) as error:
-            self._connection.close()
-            if kept:  # the server closed the kept connection before it saw this request
-                return self._exchange(method, target, body, headers)
-            if self._try_another():
-                return self._exchange(method, target, body, headers)
-            if isinstance(error, http.client.RemoteDisconnected):
+            # A server may close a kept connection before it sees the request.
+            if (kept and isinstance(error, ConnectionError)) or (reads and self._try_another()):
+                return self._exchange(method, target, body, headers, reads=reads)
+            if isinstance(error, TimeoutError | http.client.RemoteDisconnected):
                 raise self._silent() from None
             raise self._nobody(error) from None
         except http.client.HTTPException:
@@ -171,11 +173,18 @@ class Client:
             raise UnreachableError(
                 f"What listens at {self.address} is no {self._who}: it does not speak HTTP."
             ) from None
-        except OSError as error:
-            self._connection.close()
-            if self._try_another():
-                return self._exchange(method, target, body, headers)
-            raise self._nobody(error) from None
+
+    def _connect(self) -> None:
+        """Connect to the first address where somebody listens. Raises UnreachableError."""
+        while True:
+            try:
+                self._connection.connect()
+            except OSError as error:
+                self._connection.close()
+                if not self._try_another():
+                    raise (self._silent() if isinstance(error, TimeoutError) else self._nobody(error)) from None
+            else:
+                return
 
     def _try_another(self) -> bool:
         """Go on with the next address, if there is one."""
