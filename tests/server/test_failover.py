@@ -206,6 +206,9 @@ def test_with_credentials_strangers_read_who_leads_and_cannot_stand(zookeeper: Z
             lambda: "it does not let these credentials make nodes there" in stranger.log(), "the stranger is refused"
         )
         assert "secret" not in leader.log()
+        masters.add_agent(url)
+        masters.wait_for_agents(leader)
+        assert "looks for its master at zk://tepui:***@" in masters.agents[0].log_path.read_text()
 
 
 def test_a_master_that_starts_again_knows_its_agents_from_the_file(tmp_path: Path) -> None:

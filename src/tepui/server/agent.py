@@ -39,6 +39,7 @@ from tepui.containers import client as supervisor
 from tepui.containers import events as supervised
 from tepui.containers.sandbox import SandboxError, create_nested_sandbox, create_sandbox, sandbox_path
 from tepui.containers.volumes import VolumeError
+from tepui.model.addresses import host_and_port
 from tepui.model.resource_kind import Reservation, ReservationForm
 from tepui.model.resources import ResourceError, Resources
 from tepui.model.shell import Event, Store, Stored
@@ -251,7 +252,8 @@ class AgentServer(Server):
         self._masters.start()
         self._linking = asyncio.create_task(self._link_when_alone())
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._leave)
-        log.info("agent serves http://%s:%d, looks for its master at %s", config.ip, port, self._flags.text("master"))
+        where = self._flags.texts().get("master")  # without a password
+        log.info("agent serves http://%s, looks for its master at %s", host_and_port(config.ip, port), where)
         return port
 
     @property

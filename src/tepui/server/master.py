@@ -29,6 +29,7 @@ from tepui.master.records import (
 )
 from tepui.master.registry import Registry, RegistryRecord
 from tepui.master.stories import sentence
+from tepui.model.addresses import host_and_port
 from tepui.model.quantities import Quantities
 from tepui.model.shell import (
     Event,
@@ -194,7 +195,7 @@ class MasterServer(Server):
         port = await self._listen()
         config = master_config(self._flags, port, self._clock.now())
         self._turn.start()
-        log.info("master %s serves http://%s:%d", config.info.id, config.info.hostname, port)
+        log.info("master %s serves http://%s", config.info.id, host_and_port(config.info.hostname or "", port))
         zookeeper = self._flags.text("zk")
         if zookeeper is not None:
             from tepui.server.election import Election  # kazoo is imported where ZooKeeper is used
