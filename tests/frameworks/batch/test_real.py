@@ -164,7 +164,7 @@ def test_ctrl_c_kills_what_runs_and_says_how_to_go_on(cluster: Cluster, tmp_path
 
 
 def test_tasks_of_a_lost_agent_run_elsewhere(tmp_path: Path) -> None:
-    flags = ["--agent_ping_timeout=500ms", "--max_agent_ping_timeouts=1"]
+    flags = ["--agent_ping_timeout=300ms", "--max_agent_ping_timeouts=5"]
     with running_cluster(tmp_path / "cluster", 1, master_flags=flags) as cluster:
         file = tmp_path / "work"
         mark = tmp_path / "mark"
