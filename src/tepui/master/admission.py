@@ -20,6 +20,7 @@ from tepui.model import link as wire
 from tepui.model.attributes import validate_attribute
 from tepui.model.resources import ResourceError, Resources
 from tepui.model.v1.mesos import AgentID, AgentInfo
+from tepui.model.validation import validate_id
 
 
 def hello(context: Context, link: Link, message: wire.Hello) -> None:
@@ -49,6 +50,11 @@ def _refusal(context: Context, message: wire.Hello) -> str | None:
         )
     if message.epoch > config.epoch:
         return f"The agent has seen a master of epoch {message.epoch}, this one is of epoch {config.epoch}"
+    why = validate_id(message.agent_id) if message.agent_id else None
+    if why is not None:
+        return f"Invalid agent id: {why}"
+    if not 0 < message.info.port < 65536:
+        return f"Invalid port: {message.info.port}"
     if message.info.domain is not None and config.info.domain is None:
         return "The agent has a domain, but the master has none"
     if message.info.domain is None and config.require_agent_domain:
@@ -316,6 +322,7 @@ def _connect(context: Context, agent: Agent, link: Link, hello: wire.Hello) -> N
             agent_id=agent.agent_id,
             epoch=config.epoch,
             master=config.info,
-            ping_timeout_seconds=config.agent_ping_timeout_seconds * config.agent_pings_missed_max,
+            # With one ping to miss, the next one that is a moment late would cost a healthy agent its link.
+            ping_timeout_seconds=config.agent_ping_timeout_seconds * max(config.agent_pings_missed_max, 2),
         ),
     )
