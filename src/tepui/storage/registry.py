@@ -67,7 +67,8 @@ class Backend(Protocol):
     async def write(self, changes: Changes) -> int:
         """Store the changes durably and return how many bytes that wrote.
 
-        Raises DeposedError when the epoch is no longer the one of `lead()`; nothing has changed then.
+        Raises DeposedError when the epoch is no longer the one of `lead()`: nothing has changed then, or all of it is
+        changed by the next leader, unless it was more than the backend takes at once.
         """
 
     async def read(self) -> Stored:
