@@ -62,6 +62,7 @@ class World:
         """What operators asked for, by what it is about, in order."""
         self.ran: dict[tuple[str, str], int] = {}
         """How often each task was started."""
+        self.schedulers: list[Scheduler] = []
         self._number = 0
         self.elect()
         self.agents = [Agent(self, f"a{number}") for number in range(agents)]
@@ -190,7 +191,7 @@ class World:
         master.links.clear()
         master.sessions.clear()
         # Its answers to calls are lost.
-        for scheduler in self.schedulers if hasattr(self, "schedulers") else []:
+        for scheduler in self.schedulers:
             if scheduler.session.calls_waiting and scheduler.master is master:
                 scheduler.stream_ends(scheduler.stream_name or "", "connection lost")
 
