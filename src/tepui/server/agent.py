@@ -11,9 +11,7 @@ from random import Random, SystemRandom
 import msgspec
 from aiohttp import web
 
-from tepui import __version__
 from tepui.agent import recovery
-from tepui.agent.config import AgentConfig
 from tepui.agent.core import AgentCore
 from tepui.agent.events import (
     ForgetRun,
@@ -40,14 +38,12 @@ from tepui.containers import events as supervised
 from tepui.containers.sandbox import SandboxError, create_nested_sandbox, create_sandbox, sandbox_path
 from tepui.containers.volumes import VolumeError
 from tepui.model.addresses import host_and_port
-from tepui.model.resource_kind import Reservation, ReservationForm
-from tepui.model.resources import ResourceError, Resources
+from tepui.model.resources import ResourceError
 from tepui.model.shell import Event, Store, Stored
-from tepui.model.short_tasks import ShortTasks, attributes_of
-from tepui.model.v1.mesos import AgentInfo, Resource, ResourceStatistics
+from tepui.model.v1.mesos import ResourceStatistics
+from tepui.server.agent_config import agent_config
 from tepui.server.agent_operator_api import AgentOperatorApi
 from tepui.server.base import Server
-from tepui.server.domain import fault_domain
 from tepui.server.endpoints import answer_health, read_query
 from tepui.server.errors import StartError
 from tepui.server.executor_api import ExecutorApi
@@ -55,22 +51,18 @@ from tepui.server.extension_api import AGENT_EXTENSIONS, ExtensionApi
 from tepui.server.flags import FlagError, Flags
 from tepui.server.log import set_up_logging
 from tepui.server.master_address import MasterLocator, master_addresses
-from tepui.server.network import advertised
 from tepui.server.oversubscription import Oversubscription
 from tepui.server.record_requests import refused_records
 from tepui.server.signals import wait_for_signal
 from tepui.server.statistics import RunStatistics
 from tepui.server.strays import Strays
-from tepui.server.system import detected_resources
-from tepui.server.volumes import Volumes, check_disks
+from tepui.server.volumes import Volumes
 from tepui.server.work_dir import WorkDirLock
 from tepui.storage.journal import Journal, JournalError
 from tepui.transport.hot import Handler, HotRequest
 from tepui.transport.http import HttpServer, text
 from tepui.transport.link import LinkClient
 from tepui.transport.loop import run
-from tepui.wire.text import TextError, parse_attributes, parse_resources
-from tepui.wire.versions import MESOS_VERSION, build_facts
 
 log = logging.getLogger(__name__)
 
@@ -80,72 +72,6 @@ _PREFIXES = ("", "/slave(1)")
 _EXECUTOR_API = "/api/v1/executor"
 WHY_NOT_RECORDED = "The exit status is unknown: the supervisor has lost its record of the run"
 _LEGACY = ("state", "containers", "monitor/statistics", "flags", "metrics/snapshot")
-
-
-def agent_info(flags: Flags, hostname: str, port: int, work_dir: str) -> AgentInfo:
-    """The agent's description, without an id. Raises FlagError."""
-    default_role = flags.text("default_role") or "*"
-    try:
-        given = parse_resources(flags.text("resources") or "", default_role)
-        names = {resource.name for resource in given}
-        detected = ";".join(
-            f"{name}:{value}" for name, value in detected_resources(work_dir).items() if name not in names
-        )
-        resources = given + parse_resources(detected, default_role)
-    except TextError as error:
-        raise FlagError(f"--resources {error}.") from None
-    check_disks(resources)
-    try:
-        attributes = parse_attributes(flags.text("attributes") or "")
-    except TextError as error:
-        raise FlagError(f"--attributes {error}.") from None
-    short = flags.text("short_task_resources")
-    if short is not None:
-        if flags.text("short_task_role") == "*":
-            raise FlagError("--short_task_role must be a role of its own: '*' is what everybody has.")
-        kept_for = ShortTasks(flags.text("short_task_role") or "", flags.seconds("short_task_duration"))
-        resources = _keep_for_short_tasks(resources, parse_resources(short, "*"), kept_for)
-        attributes = attributes + attributes_of(kept_for)
-    domain = flags.value("domain")
-    return AgentInfo(
-        hostname=hostname,
-        port=flags.number("advertise_port") if flags.value("advertise_port") is not None else port,
-        resources=resources,
-        attributes=attributes,
-        domain=fault_domain(domain) if isinstance(domain, dict) else None,
-    )
-
-
-def _keep_for_short_tasks(resources: list[Resource], kept: list[Resource], short: ShortTasks) -> list[Resource]:
-    """All resources, those that are kept for short tasks reserved for their role. Raises FlagError."""
-    every, part = Resources.of(resources), Resources.of(kept)
-    free = every.unreserved()
-    if not free.contains(part):
-        raise FlagError(f"--short_task_resources {part} is more than the agent has unreserved, which is {free}.")
-    reservation = Reservation(Resource.ReservationInfo.Type.STATIC, short.role)
-    return (every - part + part.with_reservation(reservation)).messages(ReservationForm.STACK)
-
-
-def agent_config(flags: Flags, port: int, work_dir: str, now: float) -> AgentConfig:
-    """What the core is told, from the flags and from where the agent listens. Raises FlagError."""
-    variables = flags.value("executor_environment_variables")
-    place = advertised(flags)
-    return AgentConfig(
-        info=agent_info(flags, place.hostname, port, work_dir),
-        version=MESOS_VERSION,
-        ip=place.ip,
-        work_dir=work_dir,
-        start_time=now,
-        flags=flags.texts(),
-        build=build_facts(__version__),
-        executor_registration_timeout_seconds=flags.seconds("executor_registration_timeout"),
-        executor_shutdown_grace_seconds=flags.seconds("executor_shutdown_grace_period"),
-        executor_reregistration_timeout_seconds=flags.seconds("executor_reregistration_timeout"),
-        recovery_timeout_seconds=flags.seconds("recovery_timeout"),
-        executor_environment=variables if isinstance(variables, dict) else {},
-        switch_user=flags.switch("switch_user"),
-        completed_executors_per_framework_max=flags.number("max_completed_executors_per_framework"),
-    )
 
 
 class AgentServer(Server):
