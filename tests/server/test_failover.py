@@ -202,12 +202,12 @@ def test_with_credentials_strangers_read_who_leads_and_cannot_stand(zookeeper: Z
         assert json.loads(leader.ask("/flags")[2])["flags"]["zk"] == url.replace("secret", "***")
         masters.url = without
         stranger = masters.add_master()
-        wait_until(
-            lambda: "it does not let these credentials make nodes there" in stranger.log(), "the stranger is refused"
-        )
+        why = "it does not let these credentials make nodes there"
+        wait_until(lambda: why in stranger.log(), "the stranger is refused")
         assert "secret" not in leader.log()
         masters.add_agent(url)
         masters.wait_for_agents(leader)
+        assert stranger.log().count(why) == 1, "however often it has tried meanwhile"
         assert "looks for its master at zk://tepui:***@" in masters.agents[0].log_path.read_text()
 
 

@@ -101,6 +101,7 @@ class Candidate:
         Not when elected: a leader without its node is none, whatever node comes after.
         """
         zookeeper = self._zookeeper
+        told = ""
         while not (self._ended or self._elected):
             await zookeeper.connected()
             self._again.clear()
@@ -114,9 +115,12 @@ class Candidate:
                 continue
             except ZooKeeperError as error:
                 why = _REASONS.get(type(error)) or reason_of(error)
-                log.error("this master cannot stand for election at %s: %s", zookeeper.url, why)
+                if why != told:
+                    told = why
+                    log.error("this master cannot stand for election at %s: %s; trying again", zookeeper.url, why)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
+            told = ""
             if there is None:
                 continue
             if node != self._node and not self._elected:

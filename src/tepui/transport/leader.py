@@ -136,6 +136,7 @@ class LeaderWatch:
         self._zookeeper.post(self._changed.set)
 
     async def _run(self) -> None:
+        told = ""
         while True:
             await self._zookeeper.connected()
             self._changed.clear()
@@ -145,9 +146,13 @@ class LeaderWatch:
                 await asyncio.sleep(DISCONNECTED_SECONDS)
                 continue
             except ZooKeeperError as error:
-                log.warning("who leads cannot be read from %s: %s", self._zookeeper.url, reason_of(error))
+                why = reason_of(error)
+                if why != told:
+                    told = why
+                    log.warning("who leads cannot be read from %s: %s; trying again", self._zookeeper.url, why)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
+            told = ""
             await self._changed.wait()
 
     async def _look(self) -> Leader | None:
