@@ -420,6 +420,32 @@ def test_a_file_that_is_not_ours_or_of_a_newer_version_is_refused_with_a_sentenc
         asyncio.run(lead())
 
 
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        ("DELETE FROM epoch", "a number is missing"),
+        ("UPDATE epoch SET number = 'x'", "a number is missing"),
+        ("UPDATE entry SET value = x'ff'", "the entry 'agents/m-S1' is no text"),
+        ("DROP TABLE entry", "no such table"),
+        ("PRAGMA user_version = 0", "there is no format 0; move it away, and restore a snapshot if there is one"),
+    ],
+)
+def test_a_damaged_file_is_refused_with_a_sentence(tmp_path: Path, damage: str, why: str) -> None:
+    async def play() -> None:
+        async with sqlite(tmp_path) as backend:
+            await backend.lead()
+            await backend.write(changes_of([agent(1)]))
+        with sqlite3.connect(tmp_path / "registry.db") as other:
+            other.execute(damage)
+        other.close()
+        for use in (SqliteBackend.read, SqliteBackend.lead):
+            async with sqlite(tmp_path) as backend:
+                with pytest.raises(RegistryError, match=why):
+                    await use(backend)  # type: ignore[arg-type]
+
+    asyncio.run(play())
+
+
 # Formats that were released: each loads for ever.
 
 

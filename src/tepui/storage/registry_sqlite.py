@@ -23,6 +23,8 @@ APPLICATION_ID = 0x54657052
 BUSY_SECONDS_MAX = 10.0
 """So long a write waits for somebody who holds the file."""
 
+_ADVICE = "; move it away, and restore a snapshot if there is one"
+
 Result = TypeVar("Result")
 
 
@@ -55,7 +57,10 @@ class SqliteBackend:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except sqlite3.Error as error:
-            raise RegistryError(f"The registry {self._path} cannot be used: {error}.") from None
+            damaged = type(error) is sqlite3.DatabaseError  # a full disk, say, is a subclass of it
+            raise RegistryError(
+                f"The registry {self._path} cannot be used: {error}{_ADVICE if damaged else ''}."
+            ) from None
         except OSError as error:
             raise RegistryError(f"The registry {self._path} cannot be used: {error.strerror}.") from None
 
@@ -125,6 +130,8 @@ class SqliteBackend:
         if _number(database, "PRAGMA application_id") != APPLICATION_ID:
             raise RegistryError(f"{self._path} is a database of another program; give the master another work folder.")
         version = _number(database, "PRAGMA user_version")
+        if version < 1:
+            raise sqlite3.DatabaseError(f"there is no format {version}")
         if version > FORMAT:
             raise RegistryError(
                 f"The registry {self._path} was written by a newer version (format {version}, this one knows "
@@ -157,7 +164,7 @@ def _read(database: sqlite3.Connection) -> Stored:
     with database:
         database.execute("BEGIN")
         entries = database.execute("SELECT key, value FROM entry")
-        return Stored(_epoch(database), {key: value.encode() for key, value in entries})
+        return Stored(_epoch(database), {key: _text(key, value) for key, value in entries})
 
 
 def _put(database: sqlite3.Connection, changes: Changes) -> None:
@@ -169,5 +176,13 @@ def _put(database: sqlite3.Connection, changes: Changes) -> None:
 
 
 def _number(database: sqlite3.Connection, query: str) -> int:
-    (number,) = database.execute(query).fetchone()
-    return int(number)
+    row = database.execute(query).fetchone()
+    if row is None or type(row[0]) is not int:
+        raise sqlite3.DatabaseError("a number is missing")
+    return row[0]
+
+
+def _text(key: object, value: object) -> bytes:
+    if type(key) is not str or type(value) is not str:
+        raise sqlite3.DatabaseError(f"the entry {key!r} is no text")
+    return value.encode()
