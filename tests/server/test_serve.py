@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.cluster import free_port, wait_until
+from tests.conformance.cluster import Server, free_port, wait_until
 from tests.scheduler.real import running_cluster
 
 HOST = "127.0.0.1"
@@ -77,6 +78,26 @@ def test_a_port_in_use_is_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
         done = tepui("serve", "master", f"--ip={HOST}", f"--port={port}", f"--work_dir={tmp_path}")
     assert done.returncode == 1
     assert done.stderr.strip() == f"tepui: Port {port} cannot be listened on: Address already in use."
+
+
+def test_a_master_serves_more_connections_than_the_soft_limit_of_open_files(tmp_path: Path) -> None:
+    limited = ["sh", "-c", 'ulimit -Sn 64; exec "$@"', "sh"]
+    port = free_port()
+    command = [sys.executable, "-m", "tepui", "serve", "master", f"--port={port}", "--ip=127.0.0.1"]
+    master = Server("master", [*limited, *command, "--registry=in_memory"], tmp_path / "master.log")
+    with contextlib.ExitStack() as open_connections:
+        master.start()
+        open_connections.callback(master.kill)
+        wait_until(lambda: answers(port), "the master answers")
+        for _ in range(100):
+            open_connections.enter_context(socket.create_connection(("127.0.0.1", port)))
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=10) as answer:
+            assert answer.status == 200
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_a_master_and_an_agent_begin_and_end_by_sigterm(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ from tepui.server.endpoints import answer_health
 from tepui.server.engine import Engine
 from tepui.server.errors import StartError
 from tepui.server.extension_api import MASTER_EXTENSIONS, ExtensionApi
+from tepui.server.files_open import raise_files_open
 from tepui.server.flags import Flags
 from tepui.server.legacy_api import LegacyApi
 from tepui.server.log import set_up_logging
@@ -313,5 +314,6 @@ def run_master(flags: Flags, on_port: Callable[[int], None] | None = None) -> in
     `on_port` is told the port as soon as the master listens, and leads unless there is an election.
     """
     check_registry_flags(flags)
+    raise_files_open()
     with registry_lock(flags):
         return run(_serve(flags, set_up_logging(flags, "master"), on_port))
