@@ -147,7 +147,7 @@ def test_a_leader_that_was_stopped_and_goes_on_steps_down(zookeeper: ZooKeeperSe
         new = await loop.run_in_executor(None, lambda: masters.leader(not_this=old))
         old.server.signal(signal.SIGCONT)
         assert await loop.run_in_executor(None, old.server.wait) == 1
-        assert "This master leads no longer" in old.log()
+        assert re.search("ending: This master leads no longer: .* Start it again.$", old.log(), re.MULTILINE)
         assert "Traceback" not in old.log()
         return new
 
@@ -182,7 +182,7 @@ def test_a_leader_without_zookeeper_steps_down_by_its_own_clock_and_a_standby_st
             wait_until(lambda: standby.ask("/redirect")[0] == 307, "the standby knows the leader")
             server.kill()
             assert leader.server.wait(EVENT_SECONDS_MAX) == 1
-            assert "This master leads no longer" in leader.log()
+            assert re.search("ending: This master leads no longer: .* Start it again.$", leader.log(), re.MULTILINE)
             assert standby.answers()
             server.start()
             assert masters.leader(not_this=leader) is standby

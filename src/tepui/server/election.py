@@ -98,4 +98,4 @@ class Election:
         return ZooKeeperBackend(self._zookeeper, self._candidate.node)
 
     def _lost(self, why: str) -> None:
-        self._on_end(f"This master leads no longer: {why}.")
+        self._on_end(f"This master leads no longer: {why}. Start it again.")

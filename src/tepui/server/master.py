@@ -166,7 +166,7 @@ class MasterServer(Server):
             backend,
             fetch_timeout_seconds=self._flags.seconds("registry_fetch_timeout"),
             store_timeout_seconds=self._flags.seconds("registry_store_timeout"),
-            on_failure=lambda error: self._end(str(error)),
+            on_failure=lambda error: self._end(f"{error} Start this master again."),
             on_commit=self._committed,
             may_write=self._may_write,
         )
@@ -243,7 +243,7 @@ class MasterServer(Server):
         if core is None or engine is None or self._ended:
             return
         if self._election is not None and not self._election.holds_lease:
-            self._end("This master leads no longer: ZooKeeper may have ended its session.")
+            self._end("This master leads no longer: ZooKeeper may have ended its session. Start it again.")
             return
         now = self._clock.now()
         until = now + TURN_SECONDS_MAX
@@ -299,7 +299,7 @@ async def _serve(flags: Flags, log_file: Path | None, on_port: Callable[[int], N
     told = asyncio.ensure_future(server.wait())
     await asyncio.wait({signalled, told}, return_when=asyncio.FIRST_COMPLETED)
     if told.done():
-        log.error("ending: %s Start this master again.", told.result())
+        log.error("ending: %s", told.result())
         code = 1
     signalled.cancel()
     told.cancel()
