@@ -629,6 +629,44 @@ def test_what_a_dead_leader_had_begun_is_finished_once_also_by_a_version_that_ta
 
 
 @GROUP
+def test_a_registry_that_is_read_while_it_is_written_is_seen_as_it_was_at_one_moment(
+    zookeeper: ZooKeeperServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer changes all buckets by one transaction between the reader's looks at them."""
+    monkeypatch.setattr(registry_zookeeper, "BUCKETS", 4)
+    monkeypatch.setattr(registry_zookeeper, "READS_AT_ONCE", 1)
+    url = zookeeper.url()
+
+    def weights(weight: float) -> Changes:
+        return changes_of([WeightSet(f"role{number}", weight) for number in range(40)])
+
+    async def play(writes: int) -> Stored:
+        async with connected(url) as zookeeper, in_zookeeper(url) as leader:
+            await leader.lead()
+            await leader.write(weights(1.0))
+            reader = ZooKeeperBackend(zookeeper)
+            get_all, done = zookeeper.get_all, 1.0
+
+            async def meanwhile(paths: Sequence[str]) -> list[bytes]:
+                nonlocal done
+                found = await get_all(paths)
+                if done <= writes and paths[0].endswith("1"):
+                    done += 1
+                    await leader.write(weights(done))
+                return found
+
+            monkeypatch.setattr(zookeeper, "get_all", meanwhile)
+            try:
+                return await reader.read()
+            finally:
+                await reader.close()
+
+    assert asyncio.run(play(writes=3)).entries == weights(4.0)
+    with pytest.raises(RegistryError, match="changes while it is read"):
+        asyncio.run(play(writes=1000))
+
+
+@GROUP
 def test_a_registry_that_somebody_deleted_is_not_written_any_more(zookeeper: ZooKeeperServer) -> None:
     async def play() -> None:
         async with connected(zookeeper.url()) as client:

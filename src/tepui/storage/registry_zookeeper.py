@@ -46,6 +46,8 @@ BUCKETS_MAX = 9999
 TRANSACTION_BYTES_MAX = 900_000
 """ZooKeeper refuses requests beyond 1 MB (its `jute.maxbuffer`)."""
 CREATIONS_PER_TRANSACTION = 256
+READS_MAX = 10
+"""Times that the whole registry is read to find it the same twice."""
 READS_AT_ONCE = 256
 RETRY_SECONDS = 0.05
 BUCKET_OVERHEAD_BYTES = 100
@@ -102,13 +104,22 @@ class ZooKeeperBackend:
             raise self._error(error) from None
 
     async def read(self) -> Stored:
+        """A leader may go on writing: what is read twice without a difference was there at one moment."""
+        before: Stored | None = None
         try:
             await self._zookeeper.connected()
             await self._zookeeper.call(self._client.sync_async, self._root)
-            data, _ = await self._zookeeper.call(self._client.get_async, f"{self._root}/epoch")
-            await self._read_layout()
-            entries = await self._read_buckets()
-            return Stored(self._read_epoch(data), _applied(entries, await self._read_pending()))
+            for _ in range(READS_MAX):
+                data, _ = await self._zookeeper.call(self._client.get_async, f"{self._root}/epoch")
+                await self._read_layout()
+                entries = await self._read_buckets()
+                found = Stored(self._read_epoch(data), _applied(entries, await self._read_pending()))
+                if found == before:
+                    return found
+                before = found
+            raise RegistryError(
+                f"The registry at {self._zookeeper.url} changes while it is read; try again when less is going on."
+            )
         except NoNodeError:
             raise RegistryError(f"There is no registry at {self._zookeeper.url}.") from None
         except ZooKeeperError as error:
