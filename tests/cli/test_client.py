@@ -155,6 +155,17 @@ def test_a_kept_connection_that_was_closed_is_made_anew() -> None:
         assert [client.get("/a"), client.get("/b")] == [1, 2]
 
 
+def test_a_change_goes_over_a_connection_of_its_own_and_is_asked_for_once() -> None:
+    """A kept one may be closed after the server saw the request: asking again could do it twice."""
+    with server(answer("200 OK", b"{}"), b"") as (address, requests):
+        client = Client(address)
+        assert client.get("/first") == {}
+        with pytest.raises(UnreachableError):
+            client.post(client_module.V1_API, {"type": "MARK_AGENT_GONE"})
+        client.close()
+    assert [request.partition(b" ")[0] for request in requests] == [b"GET", b"POST"]
+
+
 @pytest.mark.parametrize(
     ("data", "error", "sentence"),
     [

@@ -154,6 +154,9 @@ class Client:
     def _exchange(
         self, method: str, target: str, body: bytes | None, headers: dict[str, str], *, reads: bool
     ) -> http.client.HTTPResponse:
+        if not reads:
+            # A server may close a kept connection at any time; nobody knows then whether it saw the request.
+            self._connection.close()
         kept = self._connection.sock is not None
         if not kept:
             self._connect()
@@ -162,7 +165,6 @@ class Client:
             return self._connection.getresponse()
         except OSError as error:
             self._connection.close()
-            # A server may close a kept connection before it sees the request.
             if (kept and isinstance(error, ConnectionError)) or (reads and self._try_another()):
                 return self._exchange(method, target, body, headers, reads=reads)
             if isinstance(error, TimeoutError | http.client.RemoteDisconnected):
