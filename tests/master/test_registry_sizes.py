@@ -90,7 +90,7 @@ def test_operators_are_told_what_is_too_large(large: Call, small: Call, why: str
     ("agent_id", "info"),
     [
         ("", AgentInfo(hostname="host", attributes=[LONG_ATTRIBUTE])),
-        ("S0", AgentInfo(hostname="h" * RECORD_BYTES_MAX)),
+        ("S0", AgentInfo(hostname="h", attributes=[LONG_ATTRIBUTE])),
     ],
 )
 def test_an_agent_with_too_large_a_description_is_refused(agent_id: str, info: AgentInfo) -> None:

@@ -100,6 +100,7 @@ def test_byte_by_byte() -> None:
         (b"POST /api HTTP/1.1\r\n" + b"".join(b"X-%d: b\r\n" % i for i in range(12)) + b"\r\n", 431),
         (b"POST /api HTTP/1.1\r\nX-A: " + b"b" * 300, 431),
         (b"P" * 300, 431),
+        (b"GET /" + b"x" * 300 + b" HTTP/1.1\r\n\r\n", 431),
     ],
 )
 def test_what_cannot_be_parsed_is_answered_in_turn_and_ends_the_connection(data: bytes, status: int) -> None:

@@ -9,11 +9,12 @@ import pytest
 
 from tepui.model.v1.mesos import Address, MasterInfo
 from tepui.transport import zookeeper as zookeeper_module
-from tepui.transport.leader import Leader, lowest, read_leader
+from tepui.transport.leader import LABEL, Leader, LeaderFinder, lowest, read_leader
 from tepui.transport.zookeeper import ZooKeeper
 from tepui.transport.zookeeper_url import AddressError, ZooKeeperUrl, parse_zookeeper_url
 from tepui.wire.json import encode_json
 from tepui.wire.media import MediaType, encode
+from tests.zookeeper import GROUP, ZooKeeperServer
 
 INFO = MasterInfo(
     id="m", ip=0x0100007F, port=5050, hostname="one.example", address=Address(hostname="one", ip="10.0.0.1", port=5051)
@@ -85,5 +86,43 @@ def test_who_gets_no_answer_from_zookeeper_says_so(
             while "no server of ZooKeeper answers at 127.0.0.1:1 so far" not in caplog.text:
                 await asyncio.sleep(0)
         await zookeeper.close()
+
+    asyncio.run(play())
+
+
+@GROUP
+def test_the_next_leader_may_bear_the_name_of_the_last_one_where_the_path_was_made_anew(
+    zookeeper: ZooKeeperServer,
+) -> None:
+    """Numbers begin again then. One transaction does it, so that nobody sees the path empty in between."""
+
+    async def play() -> None:
+        url = parse_zookeeper_url(zookeeper.url())
+        session = ZooKeeper(url)
+        session.start()
+        await session.connected()
+        client, acl = session.client, session.acl(readable=True)
+        await session.call(client.ensure_path_async, url.path, acl)
+        told: asyncio.Queue[Leader] = asyncio.Queue()
+        finder = LeaderFinder(url, told.put_nowait)
+        finder.start()
+        seen: list[Leader] = []
+        async with asyncio.timeout(20):
+            for port in (5051, 5052):
+                data = encode_json(MasterInfo(id="m", ip=0x0100007F, port=port))
+                transaction = client.transaction()
+                for leader in seen:
+                    transaction.delete(f"{url.path}/{leader.node}")
+                    transaction.delete(url.path)
+                    transaction.create(url.path, b"", acl)
+                transaction.create(f"{url.path}/{LABEL}", data, acl, sequence=True)
+                assert not [
+                    each for each in await session.call(transaction.commit_async) if isinstance(each, Exception)
+                ]
+                seen.append(await told.get())
+        await finder.stop()
+        await session.close()
+        assert [leader.port for leader in seen] == [5051, 5052]
+        assert seen[0].node == seen[1].node
 
     asyncio.run(play())

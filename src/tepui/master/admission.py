@@ -13,7 +13,7 @@ from functools import partial
 
 from tepui.master import agents, draining, gone, inverse_offers, maintenance, offers, operations, snapshots, unreachable
 from tepui.master.context import Admission, Context, Link
-from tepui.master.records import AgentAdded, AgentUpdated
+from tepui.master.records import AgentAdded, AgentRefused, AgentUpdated
 from tepui.master.registry import AgentAdmitted, too_large
 from tepui.master.state import Agent
 from tepui.model import link as wire
@@ -21,6 +21,8 @@ from tepui.model.attributes import validate_attribute
 from tepui.model.resources import ResourceError, Resources
 from tepui.model.v1.mesos import AgentID, AgentInfo
 from tepui.model.validation import validate_id
+
+HOSTNAME_CHARACTERS_MAX = 255
 
 
 def hello(context: Context, link: Link, message: wire.Hello) -> None:
@@ -37,6 +39,8 @@ def hello(context: Context, link: Link, message: wire.Hello) -> None:
 
 def refuse(context: Context, link: Link, why: str, shutdown: bool) -> None:
     """Say why the agent is not admitted, and close its link. With `shutdown` it must end."""
+    agent_id = "" if link.hello is None else link.hello.agent_id
+    context.record(AgentRefused(agent_id, link.address, why))
     context.tell_link(link.name, wire.Refused(why=why, shutdown=shutdown))
     context.close_link(link.name, why)
 
@@ -49,10 +53,16 @@ def _refusal(context: Context, message: wire.Hello) -> str | None:
             f"the master {wire.PROTOCOL_OLDEST} to {wire.PROTOCOL_NEWEST}"
         )
     if message.epoch > config.epoch:
-        return f"The agent has seen a master of epoch {message.epoch}, this one is of epoch {config.epoch}"
+        return (
+            f"The agent has seen a master of epoch {message.epoch}, this one is of epoch {config.epoch}: restore the "
+            "registry from a snapshot, or start the agent on an empty work folder"
+        )
     why = validate_id(message.agent_id) if message.agent_id else None
     if why is not None:
         return f"Invalid agent id: {why}"
+    hostname = message.info.hostname
+    if not 0 < len(hostname) <= HOSTNAME_CHARACTERS_MAX or not hostname.isprintable() or " " in hostname:
+        return "Invalid hostname: it is empty, too long, or holds what no host's name does"
     if not 0 < message.info.port < 65536:
         return f"Invalid port: {message.info.port}"
     if message.info.domain is not None and config.info.domain is None:
@@ -113,8 +123,18 @@ def snapshot(context: Context, link: Link, message: wire.Snapshot) -> None:
             "start it with --ip and --hostname as they were, or with an empty work folder as a new one",
             shutdown=True,
         )
+    elif link.hello.incarnation == agent.incarnation_before != "":
+        # A process that was replaced does not live: this one runs on a copy of the other's folder.
+        refuse(context, link, _twice(agent_id), shutdown=False)
     else:
         _return(context, agent, link, link.hello, message)
+
+
+def _twice(agent_id: str) -> str:
+    return (
+        f"Two agents run as {agent_id}, and this one was there before the other: their work folders are copies; empty "
+        "one of them and start its agent again"
+    )
 
 
 def _joined(parts: wire.Snapshot | None, part: wire.Snapshot) -> wire.Snapshot:
@@ -271,7 +291,8 @@ def _return(context: Context, agent: Agent, link: Link, hello: wire.Hello, messa
     if agent.link is not None:
         context.close_link(agent.link, "the agent has a newer link")
     agents.forget_frameworks(context, agent)
-    agent.incarnation = hello.incarnation
+    if hello.incarnation != agent.incarnation:
+        agent.incarnation_before, agent.incarnation = agent.incarnation, hello.incarnation
     agent.version = hello.software
     agent.reregistered_at = context.now
     context.timers.cancel((agents.REREGISTER, agent.agent_id))

@@ -49,6 +49,14 @@ class AgentUpdated(Record):
     why: str
 
 
+class AgentRefused(Record):
+    """An agent at this address may not be a member (`why`). Without an id: it is new, or was refused at once."""
+
+    agent_id: str
+    address: str
+    why: str
+
+
 class AgentRemoved(Record):
     """The agent is not a member any more: it left, was replaced, or cannot be reached."""
 

@@ -184,6 +184,8 @@ class Agent:
     reregistered_at: float | None = None
     pings_missed: int = 0
     incarnation: str = ""
+    """Which process of the agent it is."""
+    incarnation_before: str = ""
     tasks: dict[str, dict[str, Task]] = field(default_factory=dict)
     """Tasks that are not yet forgotten: by framework id, then task id."""
     executors: dict[str, dict[str, Executor]] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from tepui.master.core import MasterCore
 from tepui.master.events import AllocationTook, LinkClosed, LinkOpened, LinkReceived, Stop, WhitelistRead
 from tepui.master.records import (
     AgentAdded,
+    AgentRefused,
     AgentRemoved,
     AgentUpdated,
     FrameworkAdded,
@@ -72,7 +73,9 @@ TAKEOVER_SECONDS_MAX = 5.0
 TURN_SECONDS_MAX = 0.02
 """Events that are left after this wait for the next turn: thousands of agents that come back at once, each with a
 snapshot, must not keep others from an answer."""
-_TOLD = frozenset({AgentAdded, AgentRemoved, AgentUpdated, FrameworkAdded, FrameworkRemoved, FrameworkUpdated})
+_TOLD = frozenset(
+    {AgentAdded, AgentRefused, AgentRemoved, AgentUpdated, FrameworkAdded, FrameworkRemoved, FrameworkUpdated}
+)
 """Change records that the log tells; those of tasks and offers would fill it."""
 
 

@@ -215,6 +215,8 @@ class Connection(asyncio.Protocol):
         line_end = data.find(b"\r\n", position)
         if line_end < 0:
             return self._keep_head(data, position)
+        if line_end - position > self.limits.head_bytes_max:
+            raise BadRequestError(431)
         route = self.door.route(data[position:line_end])
         if route is None:
             return self._leave(data, position)

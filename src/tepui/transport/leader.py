@@ -168,8 +168,7 @@ class LeaderWatch:
             node = lowest(children)
             if node is None:
                 return None
-            if self.leader is not None and node == self.leader.node:
-                return self.leader
+            # Also when it bears the known leader's name: where somebody wiped the path, numbers begin again.
             try:
                 data, _ = await zookeeper.call(client.get_async, f"{path}/{node}")
             except NoNodeError:
