@@ -130,12 +130,13 @@ class Connection(asyncio.Protocol):
             self._line.leave(self)
         queue, self._queue = self._queue, deque()
         self._stream = None
+        self._parser = None  # which holds this connection
         self._pending.clear()
         self._out.clear()
         for request in queue:
             if request.stream is not None:
                 request.stream.lost("the client closed the connection" if exc is None else f"connection lost: {exc}")
-            request.channel = None
+            request.channel = request.stream = None  # a stream holds its request
 
     def eof_received(self) -> bool:
         self._end_of_input = True
@@ -394,7 +395,7 @@ class Connection(asyncio.Protocol):
         if self._stream is request:
             self._stream = None
             self._queue.popleft()
-            request.channel = None
+            request.channel = request.stream = None
             if self._writing_paused:
                 self._pause_reading()
             self._after(request)
@@ -497,7 +498,7 @@ class Connection(asyncio.Protocol):
         self._resume_reading()
         data = bytes(self._pending)
         self._pending.clear()
-        self.transport = None
+        self.transport = self._parser = None
         self.door.dismiss(self)
         self.counters.handed_over += 1
         protocol = self.door.cold()

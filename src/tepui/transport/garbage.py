@@ -5,7 +5,7 @@ whenever a quarter more have come: with 50,000 agents that was over half the tim
 80,000 tasks a standby stood still for half a second again and again. Here only the young are looked at by themselves.
 What has survived that is looked at by a clock, and frozen: never looked at again. A look is for a calm minute; when
 more has come than it may cost, that is the state of a cluster that has just arrived, and is frozen unseen. Objects
-without cycles are freed at once as ever, frozen or not.
+without cycles are freed at once as ever, frozen or not; so what lives long, as connections do, must not leave any.
 """
 
 from __future__ import annotations

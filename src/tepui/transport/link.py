@@ -115,6 +115,7 @@ class Link:
         "_dirty",
         "_flusher",
         "_frames",
+        "_is_lost",
         "_limits",
         "_messages",
         "_on_end",
@@ -142,7 +143,9 @@ class Link:
         flusher: Flusher,
         limits: LinkLimits,
         counters: LinkCounters,
+        is_lost: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`is_lost` tells whether there is nobody any more to take leave of."""
         self.name = name
         self._socket = socket
         self._batch: Any = batch
@@ -152,6 +155,7 @@ class Link:
         self._flusher = flusher
         self._limits = limits
         self._counters = counters
+        self._is_lost = is_lost
         self._messages: list[msgspec.Struct] = []
         self._frames: deque[bytes] = deque()
         self._dirty = False
@@ -303,9 +307,11 @@ class Link:
             reader.cancel()
             writer.cancel()
             await asyncio.gather(reader, writer, return_exceptions=True)
-            with contextlib.suppress(asyncio.TimeoutError, ConnectionError, RuntimeError):
-                async with asyncio.timeout(CLOSE_SECONDS_MAX):
-                    await self._socket.close(message=_reason(self.why))
+            if not self._is_lost():
+                with contextlib.suppress(asyncio.TimeoutError, ConnectionError, RuntimeError):
+                    async with asyncio.timeout(CLOSE_SECONDS_MAX):
+                        await self._socket.close(message=_reason(self.why))
+            del reader, writer, task  # a cancelled task keeps the frames that it ended in, and so this one
 
     def _expire(self) -> None:
         """An orderly close took too long."""
@@ -352,6 +358,13 @@ class Link:
 def _reason(why: str) -> bytes:
     """`why`, short enough for a close frame, and still whole characters."""
     return why.encode()[:REASON_BYTES_MAX].decode("utf-8", "ignore").encode()
+
+
+class _ServerSocket(web.WebSocketResponse):
+    """A WebSocket of which `Link.run` takes leave."""
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """aiohttp would close it once more, and keep the error of doing so where the peer is gone."""
 
 
 class LinkServer:
@@ -404,7 +417,7 @@ class LinkServer:
         if self._stopping or len(self._links) >= self._links_max:
             self.counters.links_refused += 1
             return text(503, "No further agents can be linked")
-        socket = web.WebSocketResponse(
+        socket = _ServerSocket(
             compress=False, max_msg_size=self._limits.frame_bytes_max + 1, timeout=CLOSE_SECONDS_MAX
         )
         try:
@@ -423,6 +436,7 @@ class LinkServer:
             flusher=self._flusher,
             limits=self._limits,
             counters=self.counters,
+            is_lost=lambda: request.transport is None,
         )
         self._links[name] = link
         self.counters.links = len(self._links)
@@ -433,8 +447,13 @@ class LinkServer:
         self._tasks.add(task)
         try:
             await link.run()
+        except asyncio.CancelledError:
+            # aiohttp cancels the handler when the agent has left. All is done, and exceptions that hold frames which
+            # hold them leave a hundred objects that only the garbage collector frees, which hardly looks for them.
+            pass
         finally:
             self._tasks.discard(task)
+            del task
         return socket
 
     def _ended(self, link: Link) -> None:
