@@ -417,9 +417,7 @@ class LinkServer:
         if self._stopping or len(self._links) >= self._links_max:
             self.counters.links_refused += 1
             return text(503, "No further agents can be linked")
-        socket = _ServerSocket(
-            compress=False, max_msg_size=self._limits.frame_bytes_max + 1, timeout=CLOSE_SECONDS_MAX
-        )
+        socket = _ServerSocket(compress=False, max_msg_size=self._limits.frame_bytes_max + 1, timeout=CLOSE_SECONDS_MAX)
         try:
             await socket.prepare(request)
         except web.HTTPBadRequest:
