@@ -160,6 +160,7 @@ async def sqlite(path: Path) -> AsyncIterator[Backend]:
 async def connected(url: str) -> AsyncIterator[ZooKeeper]:
     zookeeper = ZooKeeper(parse_zookeeper_url(url), 4.0)
     zookeeper.start()
+    await zookeeper.connected()
     try:
         yield zookeeper
     finally:
