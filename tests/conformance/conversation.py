@@ -542,17 +542,24 @@ class RestartConversation(Scenario):
         self.launch(first, agent_id, "test", [("k-run", "e-k", RUN)])
         self.expect(first.wait_states(("k-run", "TASK_RUNNING")), "k-run runs")
         wait_until(self._is_acknowledged, "k-run's update is acknowledged", STEP_TIMEOUT_SECONDS)
-        cluster.master.kill()
-        first.stream.close()
-        cluster.start_master()
-        self._after_restart(agent_id)
+        agent = cluster.agents[0].server
+        agent.signal(signal.SIGSTOP)  # it is not to be back before the first questions
+        try:
+            cluster.master.kill()
+            first.stream.close()
+            cluster.start_master()
+            framework, task = self._before_the_agent(agent_id)
+        finally:
+            agent.signal(signal.SIGCONT)
+        self._with_the_agent(agent_id, framework, task)
 
     def _is_acknowledged(self) -> bool:
         agent = self.cluster.agents[0]
         response = call(agent.address, json_call("/slave(1)/api/v1", {"type": "GET_TASKS"}))
         return response.status == 200 and b'"k-run"' in response.body
 
-    def _after_restart(self, agent_id: str) -> None:
+    def _before_the_agent(self, agent_id: str) -> tuple[Framework, object]:
+        """The scheduler is back; returns it, and its task as it is asked about."""
         cluster = self.cluster
         self.replay("restart-01-get-agents-before")
         stream = self.open("restart-05-stream")
@@ -562,9 +569,13 @@ class RestartConversation(Scenario):
         task = {"task_id": {"value": "k-run"}, "agent_id": {"value": agent_id}}
         framework.call("RECONCILE", reconcile={"tasks": [task]})
         self.replay("restart-02-get-frameworks")
+        return framework, task
+
+    def _with_the_agent(self, agent_id: str, framework: Framework, task: object) -> None:
+        cluster = self.cluster
         wait_until(lambda: any(entry["active"] for entry in cluster.agent_entries()), "the agent is back")
         framework.wait(lambda: bool(framework.offers(agent_id)))
         framework.call("RECONCILE", reconcile={"tasks": [task]})
         framework.wait_states(("k-run", "TASK_RUNNING"))
         self.replay("restart-03-get-agents-after", "restart-04-get-tasks-after")
-        self.keep("restart-05-stream", stream)
+        self.keep("restart-05-stream", framework.stream)
