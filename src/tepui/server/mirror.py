@@ -11,8 +11,8 @@ from random import Random
 from tepui.master.mirror import Mirror
 from tepui.model.addresses import host_and_port
 from tepui.model.quantities import Quantities
+from tepui.model.waits import Backoff
 from tepui.server.mirror_api import MIRROR_PATH
-from tepui.session.waits import Backoff
 from tepui.transport.client import Transport, TransportError
 from tepui.wire.errors import RecordError
 from tepui.wire.frames import decode_part

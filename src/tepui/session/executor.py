@@ -17,6 +17,7 @@ import msgspec
 from tepui.model.timers import Timers
 from tepui.model.v1.executor import Call, Event
 from tepui.model.v1.mesos import ExecutorID, FrameworkID, TaskInfo
+from tepui.model.waits import Backoff
 from tepui.session.errors import CallRefusedError, QueueFullError, SubscriptionError
 from tepui.session.steps import (
     Answered,
@@ -38,7 +39,6 @@ from tepui.session.steps import (
     Stop,
     TimePassed,
 )
-from tepui.session.waits import Backoff
 
 PATH = "/api/v1/executor"
 CALLS_WAITING_MAX = 100_000

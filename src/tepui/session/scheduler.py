@@ -30,6 +30,7 @@ from tepui.model.task_states import TERMINAL_STATES
 from tepui.model.timers import Timers
 from tepui.model.v1.mesos import AgentID, FrameworkInfo, OfferID, TaskID, TaskState, TaskStatus
 from tepui.model.v1.scheduler import Call, Event, OfferConstraints
+from tepui.model.waits import Backoff
 from tepui.session.calls import FATES, Fate, is_about_stream, launched_tasks
 from tepui.session.errors import CallRefusedError, FailedOverError, QueueFullError, RemovedError, SubscriptionError
 from tepui.session.steps import (
@@ -56,7 +57,6 @@ from tepui.session.steps import (
     TimePassed,
 )
 from tepui.session.tasks import TaskMemory
-from tepui.session.waits import Backoff
 
 PATH = "/api/v1/scheduler"
 HEARTBEATS_MISSED_MAX = 5

@@ -29,7 +29,7 @@ from aiohttp import WSMsgType, hdrs, web
 
 from tepui.model.addresses import host_and_port
 from tepui.model.link import AgentBatch, LinkMessage, MasterBatch
-from tepui.session.waits import Backoff
+from tepui.model.waits import Backoff
 from tepui.transport.http import text
 from tepui.transport.sockets import tune
 from tepui.transport.turn import Flusher
