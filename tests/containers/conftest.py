@@ -24,11 +24,16 @@ def play(tmp_path: Path) -> Callable[[Play], None]:
     return lambda scene: asyncio.run(perform(scene))
 
 
-OLD_KERNEL = """
+PROGRAM = """
 import os
 import sys
 sys.path.append({folder!r})
 from supervision import loop, processes, program
+{change}
+program.main(sys.argv[1:])
+"""
+
+OLD_KERNEL = """
 class Bare(processes.Processes):
     def __init__(self):
         super().__init__()
@@ -37,8 +42,25 @@ def pidfd_open(pid):
     raise OSError(38, "Function not implemented")
 os.pidfd_open = pidfd_open
 loop.Processes = Bare
-program.main(sys.argv[1:])
 """
+
+LATE_ENVIRONMENT = """
+seen = set()
+def run_marker(pid):
+    if pid in seen:
+        return processes.run_marker(pid)
+    seen.add(pid)
+    return ""
+loop.run_marker = run_marker
+"""
+
+
+def change_supervisor(monkeypatch: pytest.MonkeyPatch, folder: Path, change: str) -> None:
+    """Let the test's supervisor run `change` before it begins."""
+    program = folder / "supervisor.py"
+    program.write_text(PROGRAM.format(folder=str(client.SUPERVISOR_PROGRAM.parent), change=change))
+    monkeypatch.setattr(client, "SUPERVISOR_PROGRAM", program)
+    monkeypatch.setattr(client, "build_of", lambda _: BUILD)
 
 
 @pytest.fixture(params=["kernel", "old kernel"])
@@ -47,8 +69,14 @@ def any_kernel(
 ) -> Callable[[Play], None]:
     """As `play`, also with a supervisor on a kernel with neither pidfds nor /proc/PID/task/TID/children."""
     if request.param == "old kernel":
-        program = tmp_path / "supervisor.py"
-        program.write_text(OLD_KERNEL.format(folder=str(client.SUPERVISOR_PROGRAM.parent)))
-        monkeypatch.setattr(client, "SUPERVISOR_PROGRAM", program)
-        monkeypatch.setattr(client, "build_of", lambda _: BUILD)
+        change_supervisor(monkeypatch, tmp_path, OLD_KERNEL)
+    return play
+
+
+@pytest.fixture
+def late_environment(
+    play: Callable[[Play], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Play], None]:
+    """As `play`; whenever the supervisor looks at a process first, that is just beginning another program."""
+    change_supervisor(monkeypatch, tmp_path, LATE_ENVIRONMENT)
     return play

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tepui.containers.events import RunExited, RunFailed, RunStarted
-from tests.containers.harness import DAEMON, WAIT_FOR_DAEMON, Agent, Play, alive, until
+from tests.containers.harness import DAEMON, HEADLESS_DAEMON, WAIT_FOR_DAEMON, Agent, Play, alive, until
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can switch to another user")
 
@@ -220,6 +220,27 @@ def test_what_a_run_leaves_behind_dies_with_it_daemons_included(any_kernel: Call
         assert not alive(await agent.pid_in("child.pid"))
         assert alive(other)
         assert alive(other_daemon)
+
+    any_kernel(scene)
+
+
+def test_a_daemon_whose_environment_cannot_be_read_at_first_dies_with_its_run(
+    late_environment: Callable[[Play], None],
+) -> None:
+    async def scene(agent: Agent) -> None:
+        await agent.shell("older", "sleep 600")
+        await agent.shell("a", DAEMON + WAIT_FOR_DAEMON + "exit 4")
+        await agent.exit("a")
+        assert not alive(await agent.pid_in("daemon.pid"))
+
+    late_environment(scene)
+
+
+def test_a_daemon_whose_first_thread_ended_dies_with_its_run(any_kernel: Callable[[Play], None]) -> None:
+    async def scene(agent: Agent) -> None:
+        await agent.shell("a", HEADLESS_DAEMON + WAIT_FOR_DAEMON + "exit 4")
+        await agent.exit("a")
+        assert not Path(f"/proc/{await agent.pid_in('daemon.pid')}").exists()
 
     any_kernel(scene)
 

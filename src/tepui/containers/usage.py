@@ -67,7 +67,9 @@ class UsageSampler:
                 owner = sessions.get(here.session)
                 if owner is None and here.parent == supervisor_pid:
                     key = (at, here.start)
-                    marker = markers[key] = self._markers[key] if key in self._markers else run_marker(at)
+                    marker = self._markers[key] if key in self._markers else run_marker(at)
+                    if marker != "":  # else it may be beginning another program, and is asked again
+                        markers[key] = marker
                     run = "" if marker is None else marker.partition("/")[2]
                     owner = run if run in runs else None
                 owners[at] = owner  # None: nobody's, unless a process further up is somebody's

@@ -40,6 +40,8 @@ ROUND_SECONDS_MAX = 1.0
 PIDFDS_MAX = 256
 """Runs taken over beyond these are looked at every so often: file descriptors are for starting runs."""
 POLL_SECONDS = 1.0
+BARE_SECONDS = 0.1
+"""So long a stray must show no environment until it is believed that it was begun without one."""
 LOG_BYTES_MAX = 1024 * 1024
 """What one supervisor writes to its log at most."""
 TIMERS_SPARE = 4_000
@@ -117,7 +119,9 @@ class Supervisor:
         """Ended or to be destroyed, and not settled."""
         self._look_for_strays = True
         self._strays_unknown = False
-        """A stray ended just now and was not reaped yet; it may have left us children that we did not see."""
+        """Of some stray it cannot be told yet whose it is; or it ended just now, and may have left us children."""
+        self._bare_since: dict[int, float] = {}
+        """Strays that showed no environment, and when they did first."""
         self._live_runs = 0
         self._pidfds = 0
         self._idle_since: float | None = None
@@ -692,17 +696,38 @@ class Supervisor:
         strays = {pid for pid in self._processes.children(os.getpid()) if pid not in self._mains}
         for pid in self._strays.keys() - strays:
             del self._strays[pid]
-        for pid in strays - self._strays.keys():
-            process = process_stat(pid)
-            if process is None or process.dead:
-                self._strays_unknown = True
-                continue
-            owner = self._sessions.get(process.session)
-            if owner is None:
-                marker = run_marker(pid)
-                if marker is not None and marker.startswith(self._marker("")):
-                    owner = self._runs.get(marker.removeprefix(self._marker("")))
-            self._strays[pid] = (owner, process.ticks)
+        for pid in self._bare_since.keys() - strays:
+            del self._bare_since[pid]
+        for pid in strays:
+            if pid not in self._strays or pid in self._bare_since:
+                self._find_owner(pid)
+
+    def _find_owner(self, pid: int) -> None:
+        process = process_stat(pid)
+        if process is None or process.dead:
+            self._strays_unknown = True
+            return
+        owner = self._sessions.get(process.session)
+        marker = run_marker(pid) if owner is None else None
+        if marker == "" and not self._is_bare(pid):
+            self._strays_unknown = True
+            return
+        if marker != "":
+            self._bare_since.pop(pid, None)
+        if marker and marker.startswith(self._marker("")):
+            owner = self._runs.get(marker.removeprefix(self._marker("")))
+        self._strays[pid] = (owner, process.ticks)
+
+    def _is_bare(self, pid: int) -> bool:
+        """Whether a stray that shows no environment was begun without one, as far as one can tell.
+
+        It has none either while it ends, and for a moment while it begins another program.
+        """
+        process = process_stat(pid)
+        if process is None or process.exiting:
+            return False
+        now = time.monotonic()
+        return now - self._bare_since.setdefault(pid, now) >= BARE_SECONDS
 
     def _kill_ownerless(self) -> None:
         """Strays of no known run, or of a settled one, go as soon as no live run is old enough to own them."""

@@ -15,22 +15,29 @@ Its value is `<state directory's own id>/<run id>`, for another agent may have r
 """
 
 ENVIRONMENT_BYTES_MAX = 256 * 1024
+FLAG_EXITING = 0x4
+"""PF_EXITING among the kernel's flags of a process."""
 
 
 class ProcessStat:
     """One process as /proc/PID/stat shows it. `ticks` is its start time since boot and tells reused pids apart."""
 
-    __slots__ = ("parent", "session", "state", "ticks")
+    __slots__ = ("exiting", "parent", "session", "state", "threads", "ticks")
 
-    def __init__(self, state: bytes, parent: int, session: int, ticks: int) -> None:
-        self.state = state
-        self.parent = parent
-        self.session = session
-        self.ticks = ticks
+    def __init__(self, fields: list[bytes]) -> None:
+        """Of the fields behind the command's name."""
+        self.state = fields[0]
+        self.parent = int(fields[1])
+        self.session = int(fields[3])
+        self.exiting = bool(int(fields[6]) & FLAG_EXITING)
+        """Its first thread gives its memory back, and with it the environment; soon it is dead."""
+        self.threads = int(fields[17])
+        self.ticks = int(fields[19])
 
     @property
     def dead(self) -> bool:
-        return self.state in (b"Z", b"X")
+        """Whether it only waits to be reaped. If just its first thread ended, it looks like that and is alive."""
+        return self.state in (b"Z", b"X") and self.threads <= 1
 
 
 def read_small(path: str, limit: int = 1 << 20) -> bytes:
@@ -59,16 +66,34 @@ def process_stat(pid: int) -> ProcessStat | None:
     fields = content[content.rfind(b")") + 2 :].split()
     if len(fields) < 20:
         return None
-    return ProcessStat(fields[0], int(fields[1]), int(fields[3]), int(fields[19]))
+    return ProcessStat(fields)
 
 
 def run_marker(pid: int) -> str | None:
-    """The value of RUN_MARKER in the environment with which the process began."""
+    """The value of RUN_MARKER in the environment with which the process began.
+
+    Empty when there is no environment at all: it was begun without one, or cannot be asked at this moment because it
+    ends or is just beginning another program.
+    """
     prefix = RUN_MARKER.encode() + b"="
-    for entry in read_small(f"/proc/{pid}/environ", ENVIRONMENT_BYTES_MAX).split(b"\0"):
+    environment = read_small(f"/proc/{pid}/environ", ENVIRONMENT_BYTES_MAX)
+    if not environment:
+        # The first thread may have ended before the others: they still have the memory.
+        for thread in threads_of(pid):
+            environment = environment or read_small(f"/proc/{pid}/task/{thread}/environ", ENVIRONMENT_BYTES_MAX)
+    if not environment:
+        return ""
+    for entry in environment.split(b"\0"):
         if entry.startswith(prefix):
             return entry[len(prefix) :].decode("utf-8", "surrogateescape")
     return None
+
+
+def threads_of(pid: int) -> list[str]:
+    try:
+        return os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
 
 
 class Processes:
@@ -95,12 +120,8 @@ class Processes:
         if not self.has_children_files:
             self._read_table()
             return self._children.get(pid, [])
-        try:
-            threads = os.listdir(f"/proc/{pid}/task")
-        except OSError:
-            return []
         found: list[int] = []
-        for thread in threads:
+        for thread in threads_of(pid):
             found += map(int, read_small(f"/proc/{pid}/task/{thread}/children").split())
         return found
 
@@ -147,8 +168,9 @@ class Processes:
             self._by_session.setdefault(process.session, []).append(pid)
             key = (pid, process.ticks)
             marker = self._markers[key] if key in self._markers else run_marker(pid)
-            markers[key] = marker
-            if marker is not None:
+            if marker != "":
+                markers[key] = marker
+            if marker:
                 self._by_marker.setdefault(marker, []).append(pid)
         self._markers = markers
 
