@@ -28,7 +28,7 @@ PROGRAM = """
 import os
 import sys
 sys.path.append({folder!r})
-from supervision import loop, processes, program
+from supervision import loop, processes, program, strays
 {change}
 program.main(sys.argv[1:])
 """
@@ -51,7 +51,7 @@ def run_marker(pid):
         return processes.run_marker(pid)
     seen.add(pid)
     return ""
-loop.run_marker = run_marker
+strays.run_marker = run_marker
 """
 
 

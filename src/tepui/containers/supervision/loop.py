@@ -16,8 +16,9 @@ from functools import partial
 
 from .connection import PROTOCOL_VERSION, STRANGERS_MAX, Connection
 from .journal import ROUND_SECONDS_MIN, Journal, Run
-from .processes import Processes, process_stat, read_small, run_marker, signal_processes
+from .processes import Processes, process_stat, read_small, signal_processes
 from .spawning import RefusedError, Spawner, checked_seconds, texts
+from .strays import Strays
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,8 +41,6 @@ ROUND_SECONDS_MAX = 1.0
 PIDFDS_MAX = 256
 """Runs taken over beyond these are looked at every so often: file descriptors are for starting runs."""
 POLL_SECONDS = 1.0
-BARE_SECONDS = 0.1
-"""So long a stray must show no environment until it is believed that it was begun without one."""
 LOG_BYTES_MAX = 1024 * 1024
 """What one supervisor writes to its log at most."""
 TIMERS_SPARE = 4_000
@@ -112,16 +111,11 @@ class Supervisor:
         """Main processes that are our children."""
         self._sessions: dict[int, Run] = {}
         """By the pid of the main process, which is the session's number too, as long as the run is not settled."""
-        self._strays: dict[int, tuple[Run | None, int]] = {}
-        """Our other children: descendants whose parents ended. With the run they belong to, and their start."""
+        self._strays = Strays(self._processes, self._mains, self._sessions, self._run_of)
+        """Our other children."""
         self._terminating: list[Run] = []
         self._dying: dict[str, Run] = {}
         """Ended or to be destroyed, and not settled."""
-        self._look_for_strays = True
-        self._strays_unknown = False
-        """Of some stray it cannot be told yet whose it is; or it ended just now, and may have left us children."""
-        self._bare_since: dict[int, float] = {}
-        """Strays that showed no environment, and when they did first."""
         self._live_runs = 0
         self._pidfds = 0
         self._idle_since: float | None = None
@@ -589,10 +583,7 @@ class Supervisor:
                 core = 0x80 if child.si_code == os.CLD_DUMPED else 0
                 status = child.si_status << 8 if child.si_code == os.CLD_EXITED else child.si_status | core
                 self._end(run, status, run.kill_why)
-            else:
-                self._strays.pop(child.si_pid, None)
-            # Its children, if it had any, are ours now.
-            self._look_for_strays = True
+            self._strays.reaped(child.si_pid)
             os.waitpid(child.si_pid, 0)
 
     def _adopted_ended(self, run: Run) -> None:
@@ -620,9 +611,9 @@ class Supervisor:
 
     def _settle(self, now: float) -> None:
         """Signal the trees that are to be signalled; report the runs of which nothing is left."""
-        if not (self._terminating or self._dying or self._look_for_strays):
+        if not (self._terminating or self._dying or self._strays.expected):
             return
-        self._find_strays()
+        self._strays.find()
         for run in self._terminating:
             if not run.ended:
                 tree = self._processes.tree(self._roots(run))
@@ -631,7 +622,8 @@ class Supervisor:
         self._terminating.clear()
         for run in list(self._dying.values()):
             self._settle_run(run, now)
-        self._kill_ownerless()
+        for pid in self._strays.ownerless(self._runs.values()):
+            signal_processes(self._processes.tree((pid,)), signal.SIGKILL)
 
     def _settle_run(self, run: Run, now: float) -> None:
         due = now >= run.round_at
@@ -639,7 +631,7 @@ class Supervisor:
             return
         roots = self._roots(run)
         if not roots:
-            if self._strays_unknown:
+            if self._strays.unknown:
                 self._after(ROUND_SECONDS_MIN, lambda: None)
             else:
                 self._settled(run)
@@ -680,63 +672,19 @@ class Supervisor:
     def _marker(self, run_id: str) -> str:
         return f"{self._journal.instance}/{run_id}"
 
+    def _run_of(self, marker: str) -> Run | None:
+        instance, _, run_id = marker.partition("/")
+        return self._runs.get(run_id) if instance == self._journal.instance else None
+
     def _roots(self, run: Run) -> list[int]:
         """Processes from which the whole tree of `run` can be reached."""
-        roots = [pid for pid, (owner, _) in self._strays.items() if owner is run]
+        roots = self._strays.of(run)
         if self._is_running(run):
             roots.append(run.pid)
         if run.adopted:
             # Its strays went to another reaper. They are known by the session or the marker.
             roots += self._processes.belonging(self._marker(run.id), run.pid if run.beheld else None)
         return roots
-
-    def _find_strays(self) -> None:
-        """Whose are our children that are not main processes? By the session, else by the marker."""
-        self._look_for_strays = self._strays_unknown = False
-        strays = {pid for pid in self._processes.children(os.getpid()) if pid not in self._mains}
-        for pid in self._strays.keys() - strays:
-            del self._strays[pid]
-        for pid in self._bare_since.keys() - strays:
-            del self._bare_since[pid]
-        for pid in strays:
-            if pid not in self._strays or pid in self._bare_since:
-                self._find_owner(pid)
-
-    def _find_owner(self, pid: int) -> None:
-        process = process_stat(pid)
-        if process is None or process.dead:
-            self._strays_unknown = True
-            return
-        owner = self._sessions.get(process.session)
-        marker = run_marker(pid) if owner is None else None
-        if marker == "" and not self._is_bare(pid):
-            self._strays_unknown = True
-            return
-        if marker != "":
-            self._bare_since.pop(pid, None)
-        if marker and marker.startswith(self._marker("")):
-            owner = self._runs.get(marker.removeprefix(self._marker("")))
-        self._strays[pid] = (owner, process.ticks)
-
-    def _is_bare(self, pid: int) -> bool:
-        """Whether a stray that shows no environment was begun without one, as far as one can tell.
-
-        It has none either while it ends, and for a moment while it begins another program.
-        """
-        process = process_stat(pid)
-        if process is None or process.exiting:
-            return False
-        now = time.monotonic()
-        return now - self._bare_since.setdefault(pid, now) >= BARE_SECONDS
-
-    def _kill_ownerless(self) -> None:
-        """Strays of no known run, or of a settled one, go as soon as no live run is old enough to own them."""
-        for pid, (owner, ticks) in list(self._strays.items()):
-            if owner is not None and not owner.settled:
-                continue
-            if owner is None and any(not run.settled and run.ticks <= ticks for run in self._runs.values()):
-                continue
-            signal_processes(self._processes.tree((pid,)), signal.SIGKILL)
 
     # Telling the agent
 
