@@ -19,6 +19,7 @@ import pytest
 
 from tests.cli.commands import environment, tepui
 from tests.conformance.cluster import processes_of, wait_until
+from tests.processes import alive
 
 DEADLINE_SECONDS = 90
 TEXTS = {
@@ -27,6 +28,7 @@ TEXTS = {
     "three.md": "the offer, the task, the agent\r\n\r\n42 the-end\n" * 100,
 }
 PACKED = "packed words, the packed words\n" * 50
+
 
 pytestmark = pytest.mark.xdist_group("demo")
 
@@ -89,7 +91,7 @@ def begun(tmp_path: Path, texts: Path) -> Iterator[tuple[subprocess.Popen[str], 
 def nothing_is_left(tmp_path: Path, pids: dict[str, int]) -> bool:
     temporary = tmp_path / "temporary"
     is_empty = not any(temporary.iterdir()) and not processes_of(temporary)
-    return is_empty and not any(Path(f"/proc/{pid}").exists() for pid in pids.values())
+    return is_empty and not any(alive(pid) for pid in pids.values())
 
 
 def check_results(tmp_path: Path, said: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from tepui.cli.servers import split_resources
 from tepui.containers.ending import end_supervisor
 from tests.cli.commands import DEADLINE_SECONDS, EXECUTOR, Commands, environment, launch, subscribe, tepui
 from tests.conformance.cluster import OURS, Cluster, processes_of, wait_until
+from tests.processes import alive
 
 HOST = "127.0.0.1"
 
@@ -104,7 +105,7 @@ def test_nothing_stays_when_the_command_itself_is_killed(tmp_path: Path) -> None
         servers = children(running.pid)
         assert len(servers) == 2
         running.kill()
-        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in servers), "the servers follow")
+        wait_until(lambda: not any(alive(pid) for pid in servers), "the servers follow")
         # The supervisor would leave by itself once it has had no agent for a while.
         assert end_supervisor(folder / "agent1" / "run", DEADLINE_SECONDS)
         wait_until(lambda: not processes_of(folder), "everything has ended")

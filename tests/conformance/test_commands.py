@@ -17,9 +17,11 @@ from tests.conformance.client import Event, EventStream, get_json, json_call, op
 from tests.conformance.cluster import OURS, REFERENCE, Cluster, processes_of, target, wait_until
 from tests.conformance.conftest import ClusterFactory, show_on_failure
 from tests.conformance.scenario import Framework, scalars
+from tests.processes import alive
 
 ROLE = "commands"
 SECOND = 10**9
+
 TERMINAL = frozenset({"TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST"})
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
@@ -226,7 +228,7 @@ def test_a_command_that_does_not_heed_is_destroyed_with_all_its_processes(runner
         runner.wait_file(stdout)
         runner.kill(task_id, **policy)
         assert runner.end(task_id)["message"] == "Command terminated with signal Killed"
-        assert not Path(f"/proc/{stdout.read_text().strip()}").exists()
+        assert not alive(int(stdout.read_text()))
 
 
 def test_a_command_ends_when_its_time_is_over(runner: Runner) -> None:
@@ -306,7 +308,7 @@ def test_commands_and_groups_outlive_their_master(make_cluster: ClusterFactory, 
     assert owners == {"command": None, "member": "pod"}
     executors = cluster.operator({"type": "GET_EXECUTORS"})["get_executors"]["executors"]
     assert [one["executor_info"]["executor_id"]["value"] for one in executors] == ["pod"]
-    assert all(Path(f"/proc/{pid}").exists() for pid in pids)
+    assert all(alive(pid) for pid in pids)
     again = Runner(cluster, id={"value": runner.framework_id}, failover_timeout=3600)
     with again.stream:
         for task_id in ("command", "member"):

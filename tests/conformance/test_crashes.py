@@ -15,8 +15,10 @@ from tests.conformance.client import Event, EventStream, json_call
 from tests.conformance.cluster import REFERENCE, Cluster, processes_of, target, wait_until
 from tests.conformance.conftest import ClusterFactory, show_on_failure
 from tests.conformance.scenario import Framework, executor_info, task_info
+from tests.processes import alive
 
 SCHEDULER = "/api/v1/scheduler"
+
 MASTER_FLAGS = ("--agent_ping_timeout=1secs", "--max_agent_ping_timeouts=3")
 AGENT_FLAGS = ("--executor_shutdown_grace_period=1secs",)
 RUN, TREE, LEAVE = "cnVu", "dHJlZQ==", "bGVhdmU="
@@ -258,7 +260,7 @@ def test_agent_takes_its_plain_executors_along(cluster: Cluster, subscribe: Sche
     scheduler.wait_update("task", "TASK_RUNNING")
     pid = scheduler.executor_pid()
     cluster.agents[0].server.kill()
-    wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the executor is gone")
+    wait_until(lambda: not alive(pid), "the executor is gone")
 
 
 def test_scheduler_comes_back(subscribe: SchedulerFactory) -> None:
@@ -290,7 +292,7 @@ def test_scheduler_comes_back_after_an_update_it_did_not_see(subscribe: Schedule
     pid = first.executor_pid()
     first.stream.close()
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the executor is gone")
+    wait_until(lambda: not alive(pid), "the executor is gone")
     second = subscribe(first)
     status = second.wait_update("task", "TASK_FAILED")
     assert status["reason"] == "REASON_EXECUTOR_TERMINATED"
@@ -304,7 +306,7 @@ def test_scheduler_stays_away(cluster: Cluster, subscribe: SchedulerFactory) -> 
     scheduler.wait_update("task", "TASK_RUNNING")
     pid = scheduler.executor_pid()
     scheduler.stream.close()
-    wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the executor is gone")
+    wait_until(lambda: not alive(pid), "the executor is gone")
     answer = cluster.operator({"type": "GET_TASKS"})["get_tasks"]
     assert [(task["name"], task["state"]) for task in answer["completed_tasks"]] == [("task", "TASK_KILLED")]
     with scheduler.open_stream(id={"value": scheduler.framework_id}) as refused:
@@ -398,7 +400,7 @@ def test_master(cluster: Cluster, subscribe: SchedulerFactory) -> None:
     second.call("RECONCILE", reconcile={"tasks": [{"task_id": {"value": "stays"}, "agent_id": {"value": agent_id}}]})
     status = second.wait_update("stays", "TASK_RUNNING", start)
     assert status["message"] == "Reconciliation: Latest task state"
-    assert Path(f"/proc/{stays}").exists()
+    assert alive(stays)
     second.call("KILL", kill={"task_id": {"value": "stays"}})
     second.wait_update("stays", "TASK_KILLED", start)
     second.launch("next", executor_id="third")

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from tepui.containers.client import SupervisorClient
 from tepui.containers.events import Event, RunExited, RunFailed, RunStarted, SupervisorReady
+from tests.processes import alive
 
 PATIENCE_SECONDS = 30.0
 
@@ -49,15 +50,6 @@ async def until(condition: Callable[[], Any]) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not condition():
             await asyncio.sleep(0.005)
-
-
-def alive(pid: int) -> bool:
-    """Whether there is such a process; one that only waits to be reaped is none."""
-    try:
-        content = Path(f"/proc/{pid}/stat").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return content[content.rfind(b")") + 2 : content.rfind(b")") + 3] not in (b"Z", b"X")
 
 
 class Agent:

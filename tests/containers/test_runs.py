@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tepui.containers.events import RunExited, RunFailed, RunStarted
-from tests.containers.harness import DAEMON, HEADLESS_DAEMON, WAIT_FOR_DAEMON, Agent, Play, alive, until
+from tests.containers.harness import DAEMON, HEADLESS_DAEMON, WAIT_FOR_DAEMON, Agent, Play, until
+from tests.processes import alive
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can switch to another user")
 

@@ -14,7 +14,8 @@ import pytest
 from tepui.containers.client import SupervisorError
 from tepui.containers.events import RunExited, RunStarted, SupervisorLost, SupervisorReady
 from tepui.containers.supervision.loop import WHY_ADOPTED, WHY_REBOOT, WHY_UNFINISHED_START, WHY_UNSEEN
-from tests.containers.harness import DAEMON, WAIT_FOR_DAEMON, Agent, Play, alive, playing, until
+from tests.containers.harness import DAEMON, WAIT_FOR_DAEMON, Agent, Play, playing, until
+from tests.processes import alive
 
 
 async def away(agent: Agent) -> None:

@@ -389,7 +389,8 @@ def test_slow_idle_and_too_many_clients_are_closed(loop: str) -> None:
             assert (await idle.answer()).status == 200
             assert await idle.rest() == b""
             counters = server.counters
-            assert (counters.requests_too_slow, counters.idle_closed, counters.connections_refused) == (2, 1, 1)
+            assert (counters.requests_too_slow, counters.connections_refused) == (2, 1)
+            assert counters.idle_closed >= 1  # the slow ones too, if they were left open for a while
 
     run_on(loop, main)
 

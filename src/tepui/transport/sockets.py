@@ -9,6 +9,8 @@ from typing import Protocol
 KEEPALIVE_IDLE_SECONDS = 60
 KEEPALIVE_INTERVAL_SECONDS = 15
 KEEPALIVE_PROBES = 4
+KERNEL_PATIENCE_SECONDS_MORE = 10.0
+"""The kernel gives a peer up so much later than the watch of this process, which can say why."""
 
 
 class Socket(Protocol):
@@ -25,7 +27,8 @@ def tune(sock: Socket | None, stall_seconds_max: float) -> None:
     for the connections that it accepts.
 
     Heartbeats to a vanished peer vanish in the kernel's buffer, so nothing in this process would see it before the
-    kernel's own patience ends, after some 15 minutes; `TCP_USER_TIMEOUT` makes that `stall_seconds_max`.
+    kernel's own patience ends, after some 15 minutes; `TCP_USER_TIMEOUT` makes that little more than
+    `stall_seconds_max`.
     """
     if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
         return
@@ -35,4 +38,5 @@ def tune(sock: Socket | None, stall_seconds_max: float) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(stall_seconds_max * 1000))
+        patience_seconds = stall_seconds_max + KERNEL_PATIENCE_SECONDS_MORE
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(patience_seconds * 1000))
