@@ -12,7 +12,7 @@ import click
 import pytest
 
 from tepui.cli import client as client_module
-from tepui.cli.client import AddressError, Client, parse_address
+from tepui.cli.client import Client
 from tepui.cli.errors import RefusedError, UnreachableError
 from tests.cli.commands import tepui
 
@@ -55,26 +55,6 @@ def server(*answers: bytes, after: Callable[[], object] | None = None) -> Iterat
 def answer(status: str, body: bytes = b"", *headers: str) -> bytes:
     head = "".join(f"{line}\r\n" for line in (f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers))
     return head.encode() + b"\r\n" + body
-
-
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [
-        ("h", ("h", 5050)),
-        ("h:1", ("h", 1)),
-        ("http://h:8080/", ("h", 8080)),
-        ("[::1]:5051", ("::1", 5051)),
-        ("[::1]", ("::1", 5050)),
-    ],
-)
-def test_addresses(text: str, address: tuple[str, int]) -> None:
-    assert parse_address(text) == address
-
-
-@pytest.mark.parametrize("text", ["", ":1", "h:", "h:0", "h:65536", "h:x", "h:１"])
-def test_texts_that_are_no_address(text: str) -> None:
-    with pytest.raises(AddressError, match="expects HOST:PORT"):
-        parse_address(text)
 
 
 def test_where_nobody_listens_the_next_of_several_is_asked() -> None:
@@ -204,6 +184,10 @@ def test_where_no_master_is_the_sentence_says_what_to_do() -> None:
 def test_a_wrong_command_line_is_one_sentence() -> None:
     for arguments, sentence in (
         (["--master=h:x", "status"], "--master expects HOST:PORT, such as 127.0.0.1:5050, not 'h:x'."),
+        (
+            ["--master=file:///none", "status"],
+            "--master names the file /none, which cannot be read: No such file or directory.",
+        ),
         (["statu"], "No such command 'statu'. Did you mean 'status'?"),
         (["status", "--watch=0"], "Invalid value for '-w' / '--watch': 0.0 is not in the range x>=0.1."),
     ):

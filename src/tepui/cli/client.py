@@ -28,26 +28,6 @@ _READING = ("GET_", "LIST_", "READ_")
 """How calls begin that change nothing."""
 
 
-class AddressError(ValueError):
-    """A text is no HOST:PORT; the message is a sentence."""
-
-
-def parse_address(text: str) -> tuple[str, int]:
-    """`HOST`, `HOST:PORT` or `[IPv6]:PORT`, also with `http://` before it. Raises AddressError."""
-    host, port = _split(text.removeprefix("http://").rstrip("/"))
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise AddressError(f"expects HOST:PORT, such as 127.0.0.1:{MASTER_PORT_DEFAULT}, not '{text}'")
-    return host, int(port)
-
-
-def _split(text: str) -> tuple[str, str]:
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        return host, rest.removeprefix(":") if rest else str(MASTER_PORT_DEFAULT)
-    host, colon, port = text.partition(":")
-    return host, port if colon else str(MASTER_PORT_DEFAULT)
-
-
 class Client:
     """Requests to one server, the first of several that answers. `who` is what sentences call it.
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from tepui.cli.output import Output
-from tepui.model.addresses import MASTER_PORT_DEFAULT, host_and_port
+from tepui.model.addresses import MASTER_PORT_DEFAULT, AddressError, host_and_port, parse_host_and_port
 
 MASTER_DEFAULT = f"127.0.0.1:{MASTER_PORT_DEFAULT}"
 WATCH_SECONDS_DEFAULT = "2"
@@ -31,7 +31,7 @@ def master_option(function: Decorated) -> Decorated:
 
 
 def _client(context: click.Context, _: click.Parameter, value: str | None) -> Any:
-    from tepui.cli.client import AddressError, Client, parse_address
+    from tepui.cli.client import Client
 
     text = value or MASTER_DEFAULT
     stale = bool(context.find_root().params.get("stale"))
@@ -39,16 +39,29 @@ def _client(context: click.Context, _: click.Parameter, value: str | None) -> An
         text = context.find_root().params.get("master") or text
     hint = "Start a cluster with `tepui local`, or say where one is with --master=HOST:PORT."
     try:
-        if text.startswith(("zk://", "file://")):
+        text = _from_file(text)
+        if text.startswith("zk://"):
             first, *others = _masters(text, stale)
             return _told_of_age(context, Client(first, others=others, masters=text, stale=stale))
-        addresses = [parse_address(one) for one in text.split(",")]
+        addresses = [parse_host_and_port(one) for one in text.split(",")]
     except AddressError as error:
         raise click.UsageError(f"--master {error}.") from None
     masters = ",".join(host_and_port(*address) for address in addresses)
     several = masters if len(addresses) > 1 else None
     client = Client(addresses[0], hint=hint, others=addresses[1:], masters=several, stale=stale)
     return _told_of_age(context, client)
+
+
+def _from_file(text: str) -> str:
+    """What the file says that `file:///path` names; any other text as it is. Raises AddressError."""
+    if not text.startswith("file://"):
+        return text
+    from tepui.transport import zookeeper_url
+
+    try:
+        return zookeeper_url.read_named_file(text.removeprefix("file://")).strip()
+    except zookeeper_url.AddressError as error:
+        raise AddressError(str(error)) from None
 
 
 def _told_of_age(context: click.Context, client: Any) -> Any:
@@ -69,7 +82,6 @@ def _masters(text: str, stale: bool) -> list[tuple[str, int]]:
     answer while nobody leads, too. Raises AddressError, or UnreachableError with what to do."""
     import asyncio
 
-    from tepui.cli.client import AddressError
     from tepui.cli.errors import UnreachableError
     from tepui.transport import zookeeper_url
     from tepui.transport.leader import NoLeaderError, find_leader, find_masters

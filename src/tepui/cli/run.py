@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tepui.cli.client import AddressError
 from tepui.cli.errors import RefusedError, UnreachableError
 from tepui.cli.options import master_option
 from tepui.cli.variables import read_variables
+from tepui.model.addresses import AddressError
 
 if TYPE_CHECKING:
     from tepui.cli.client import Client

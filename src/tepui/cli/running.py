@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 
 import click
 
-from tepui.cli.client import Client, parse_address
+from tepui.cli.client import Client
 from tepui.cli.errors import RefusedError, UnreachableError
 from tepui.cli.logs import Sink, Source, drain
 from tepui.cli.output import resources
-from tepui.model.addresses import host_and_port
+from tepui.model.addresses import host_and_port, parse_host_and_port
 from tepui.model.v1.mesos import TaskState, TaskStatus
 from tepui.scheduler import CallLost, Offer, Offers, Scheduler, Update, framework_info
 from tepui.transport.loop import run
@@ -269,7 +269,7 @@ class _Run:
     def _drain(self, instance: _Instance) -> None:
         client = self._agents.get(instance.agent)
         if client is None:
-            client = self._agents[instance.agent] = Client(parse_address(instance.agent), "agent")
+            client = self._agents[instance.agent] = Client(parse_host_and_port(instance.agent), "agent")
         for source in instance.sources:
             drain(client, source)
 

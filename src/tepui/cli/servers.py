@@ -143,9 +143,10 @@ class LocalServers:
 
     def wait_ready(self, address: str, agents: int) -> None:
         """Wait until the master has admitted all agents."""
-        from tepui.cli.client import Client, parse_address
+        from tepui.cli.client import Client
+        from tepui.model.addresses import parse_host_and_port
 
-        client = Client(parse_address(address))
+        client = Client(parse_host_and_port(address))
         deadline = time.monotonic() + READY_SECONDS_MAX
         while True:
             self._check()

@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
-from tepui.cli.client import EXTENSIONS, AddressError, Client, parse_address
+from tepui.cli.client import EXTENSIONS, Client
 from tepui.cli.errors import NotFoundError, UnreachableError
 from tepui.cli.names import missing, resolve, short_names
 from tepui.cli.options import Decorated, master_option, output_options
 from tepui.cli.output import Column, Output, Report, Row, amount, number, since, state, table
+from tepui.model.addresses import AddressError, parse_host_and_port
 
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 10_000
@@ -158,7 +159,7 @@ def find_task(client: Client, wanted: str, framework: str | None, *, active: boo
 def agent_client(found: Row) -> Client:
     """A client of the agent that has the task."""
     try:
-        address = parse_address(found["agent_address"])
+        address = parse_host_and_port(found["agent_address"])
     except AddressError:
         raise UnreachableError(f"The agent of task {found['id']} cannot be reached, and its files with it.") from None
     return Client(address, "agent", "The task's files can be read again when it is back.")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tepui.model.addresses import MASTER_PORT_DEFAULT
+from tepui.model.addresses import AddressError as NoAddressError
+from tepui.model.addresses import parse_host_and_port
 from tepui.server.flags import FlagError
 from tepui.transport.zookeeper_url import AddressError, ZooKeeperUrl, parse_zookeeper_url, read_named_file
 
@@ -30,17 +31,10 @@ def master_addresses(text: str) -> list[Address] | ZooKeeperUrl:
             return parse_zookeeper_url(text)
         except AddressError as error:
             raise FlagError(f"--master {error}.") from None
-    return [_address(one.strip()) for one in text.split(",")]
-
-
-def _address(text: str) -> Address:
-    host, colon, port = text.rpartition(":")
-    if not colon or text.endswith("]"):
-        host, port = text, str(MASTER_PORT_DEFAULT)
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise FlagError(f"--master expects HOST:PORT, such as 127.0.0.1:5050, not '{text}'.")
-    return host, int(port)
+    try:
+        return [parse_host_and_port(one) for one in text.split(",")]
+    except NoAddressError as error:
+        raise FlagError(f"--master {error}.") from None
 
 
 class MasterLocator:
