@@ -406,6 +406,9 @@ def test_a_file_that_is_not_ours_or_of_a_newer_version_is_refused_with_a_sentenc
     path.write_bytes(b"no database at all" * 100)
     with pytest.raises(RegistryError, match=r"cannot be used: file is not a database"):
         asyncio.run(lead())
+    path.write_bytes(b"")
+    with pytest.raises(RegistryError, match=r"the file is empty; move it away, and restore a snapshot if there is one"):
+        asyncio.run(lead())
     path.unlink()
     with sqlite3.connect(path) as other:
         other.execute("CREATE TABLE something (x)")

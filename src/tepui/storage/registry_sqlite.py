@@ -7,6 +7,7 @@ disk likes. The file may be read by others while the master runs (`tepui operato
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -98,6 +99,7 @@ class SqliteBackend:
             return _read(self._database)
         if not self._path.exists():
             raise RegistryError(f"There is no registry {self._path}.")
+        self._check_size()
         database = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS_MAX)
         try:
             self._check_format(database)
@@ -113,18 +115,25 @@ class SqliteBackend:
     def _opened(self) -> sqlite3.Connection:
         if self._database is not None:
             return self._database
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._path.exists():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            _make(self._path)
+        self._check_size()
         database = sqlite3.connect(self._path, isolation_level=None, timeout=BUSY_SECONDS_MAX)
         try:
-            if _number(database, "PRAGMA application_id") == 0 and _number(database, "PRAGMA schema_version") == 0:
-                _make(database)
             self._check_format(database)
+            database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = FULL")
         except BaseException:
             database.close()
             raise
         self._database = database
         return database
+
+    def _check_size(self) -> None:
+        """A registry was never empty: what is, was cut off by a full disk, a bad copy or a broken file system."""
+        if self._path.stat().st_size == 0:
+            raise sqlite3.DatabaseError("the file is empty")
 
     def _check_format(self, database: sqlite3.Connection) -> None:
         if _number(database, "PRAGMA application_id") != APPLICATION_ID:
@@ -139,15 +148,29 @@ class SqliteBackend:
             )
 
 
-def _make(database: sqlite3.Connection) -> None:
-    database.execute("PRAGMA journal_mode = WAL")
-    with database:
-        database.execute("BEGIN IMMEDIATE")
-        database.execute("CREATE TABLE entry (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
-        database.execute("CREATE TABLE epoch (number INTEGER NOT NULL)")
-        database.execute("INSERT INTO epoch VALUES (0)")
-        database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        database.execute(f"PRAGMA user_version = {FORMAT}")
+def _make(path: Path) -> None:
+    """Make a registry without entries: under another name first, so that `path` is whole whenever it is there."""
+    scratch = path.with_name(f"{path.name}.new")
+    for leftover in (scratch, scratch.with_name(f"{scratch.name}-journal")):
+        leftover.unlink(missing_ok=True)
+    database = sqlite3.connect(scratch, isolation_level=None)
+    try:
+        database.execute("PRAGMA synchronous = FULL")
+        with database:
+            database.execute("BEGIN IMMEDIATE")
+            database.execute("CREATE TABLE entry (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
+            database.execute("CREATE TABLE epoch (number INTEGER NOT NULL)")
+            database.execute("INSERT INTO epoch VALUES (0)")
+            database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            database.execute(f"PRAGMA user_version = {FORMAT}")
+    finally:
+        database.close()
+    scratch.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _raise_epoch(database: sqlite3.Connection, beyond: int = 0) -> int:
