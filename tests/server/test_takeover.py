@@ -23,7 +23,7 @@ from tepui.server.master import MasterServer
 from tepui.server.standby import Standby
 from tepui.storage.registry import MemoryBackend, Stored
 from tepui.storage.registry_entries import changes_of
-from tepui.transport.link import LinkClient
+from tepui.transport.link_client import LinkClient
 from tepui.transport.turn import Flusher
 from tests.conformance.cluster import HOST, free_port
 

@@ -18,7 +18,6 @@ from aiohttp import web
 from tepui.transport.front_door import FrontDoor
 from tepui.transport.hot import Handler, HotRequest, Limits
 from tepui.transport.http import ColdHandler, HttpServer, text
-from tepui.transport.line import Line
 from tepui.transport.loop import loop_factory
 from tepui.transport.turn import Flusher
 
@@ -80,11 +79,10 @@ async def serving(
     *,
     pipelined: Collection[str] | None = None,
     limits: Limits | None = None,
-    lines: Mapping[str, Line] | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Server]:
     flusher = Flusher(asyncio.get_running_loop())
-    http = HttpServer(hot, cold, flusher=flusher, pipelined=pipelined, limits=limits, lines=lines, ssl_context=tls)
+    http = HttpServer(hot, cold, flusher=flusher, pipelined=pipelined, limits=limits, ssl_context=tls)
     server = Server(http, await http.start("127.0.0.1", 0), flusher)
     try:
         yield server

@@ -13,7 +13,8 @@ from aiohttp import web
 from tepui.transport import garbage
 from tepui.transport.hot import HotRequest
 from tepui.transport.http import text
-from tepui.transport.link import LINK_PATH, LinkServer
+from tepui.transport.link import LINK_PATH
+from tepui.transport.link_server import LinkServer
 from tepui.transport.turn import Flusher
 from tests.transport.harness import run_on, serving, until
 
@@ -95,7 +96,8 @@ def test_what_a_connection_leaves_is_freed_without_the_collector(path: str, head
     times = 20
 
     async def main() -> int:
-        flusher = Flusher(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        flusher = Flusher(loop)
         ended: list[str] = []
         links = LinkServer(
             on_open=lambda *_: None,
@@ -103,12 +105,15 @@ def test_what_a_connection_leaves_is_freed_without_the_collector(path: str, head
             on_close=lambda link, _: ended.append(link),
             flusher=flusher,
         )
-        cold = {"/cold": _cold, "/never": _never, LINK_PATH: links.handle}
+        cold = {"/cold": _cold, "/never": _never}
+
+        def link(request: HotRequest) -> None:
+            loop.call_soon(links.serve, request)
 
         async def choose(request: web.BaseRequest) -> web.StreamResponse:
             return await cold[request.path](request)
 
-        async with serving({"/hot": _answered, "/stream": _streaming}, choose) as server:
+        async with serving({"/hot": _answered, "/stream": _streaming, LINK_PATH: link}, choose) as server:
             gc.collect()
             for number in range(times):
                 client = await server.client()

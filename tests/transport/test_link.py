@@ -14,8 +14,12 @@ import pytest
 from aiohttp import WSMsgType, web
 
 from tepui.model.link import AgentBatch, ExecutorMessage, MasterBatch, Ping, Pong, Refused, SchedulerMessage, Unregister
+from tepui.transport import web_socket
+from tepui.transport.hot import Handler, HotRequest
 from tepui.transport.http import text
-from tepui.transport.link import LINK_PATH, LinkClient, LinkLimits, LinkServer
+from tepui.transport.link import LINK_PATH, LinkLimits
+from tepui.transport.link_client import LinkClient
+from tepui.transport.link_server import LinkServer
 from tepui.transport.turn import Flusher
 from tepui.wire.frames import decode_master_batch, encode_batch
 from tests.transport.harness import Server, both_loops, run_on, serving, until
@@ -59,8 +63,11 @@ class Master(Side):
         super().__init__()
         self.links = LinkServer(**self.options(), limits=limits, links_max=links_max)
 
-    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        return await self.links.handle(request) if request.path == LINK_PATH else text(404)
+    def serve(self, request: HotRequest) -> None:
+        asyncio.get_running_loop().call_soon(self.links.serve, request)
+
+    def routes(self) -> dict[str, Handler]:
+        return {LINK_PATH: self.serve}
 
 
 class Agent(Side):
@@ -80,7 +87,7 @@ async def linked(
     master_limits: LinkLimits | None = None, agent_limits: LinkLimits | None = None
 ) -> AsyncIterator[tuple[Master, Agent]]:
     master = Master(master_limits)
-    async with serving({}, master.serve) as server:
+    async with serving(master.routes()) as server:
         agent = Agent(server.port, agent_limits)
         agent.links.start()
         try:
@@ -149,7 +156,7 @@ def test_what_was_sent_before_closing_arrives_and_the_agent_comes_back(loop: str
 def test_the_agent_follows_a_redirect_and_waits_while_no_master_is_known(loop: str) -> None:
     async def main() -> None:
         master = Master()
-        async with serving({}, master.serve) as leader:
+        async with serving(master.routes()) as leader:
 
             async def redirect(_request: web.BaseRequest) -> web.StreamResponse:
                 return text(307, headers={"Location": f"//127.0.0.1:{leader.port}{LINK_PATH}"})
@@ -280,7 +287,7 @@ def batch(sequence: int, acknowledged: int) -> bytes:
 def test_a_peer_that_breaks_the_rules_is_cut_off(loop: str, frames: list[bytes | str], why: str) -> None:
     async def main() -> None:
         master = Master(LinkLimits(frame_bytes_max=10_000))
-        async with serving({}, master.serve) as server, bare_agent(server) as socket:
+        async with serving(master.routes()) as server, bare_agent(server) as socket:
             await until(lambda: bool(master.open))
             assert socket.compress == 0
             master.links.send(master.open[0], Ping())
@@ -301,12 +308,9 @@ def test_a_peer_that_breaks_the_rules_is_cut_off(loop: str, frames: list[bytes |
 def test_an_agent_that_vanishes_and_one_too_many(loop: str) -> None:
     async def main() -> None:
         master = Master(links_max=1)
-        async with serving({}, master.serve) as server:
+        async with serving(master.routes()) as server:
             client = await server.client()
-            client.send(
-                f"GET {LINK_PATH} HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
-            )
+            client.send(ASKS_FOR_LINK)
             assert (await client.head()).status == 101
             await until(lambda: bool(master.open))
             other = await server.client()
@@ -324,11 +328,88 @@ def test_an_agent_that_vanishes_and_one_too_many(loop: str) -> None:
     run_on(loop, main)
 
 
+ASKS_FOR_LINK = (
+    f"GET {LINK_PATH} HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+).encode()
+
+
+def masked(frame: bytes) -> bytes:
+    """A short frame as a client sends it."""
+    return bytes((frame[0], frame[1] | 0x80)) + bytes(4) + frame[2:]
+
+
+@both_loops
+def test_an_agent_that_does_not_wait_for_the_answer_pings_and_takes_leave(loop: str) -> None:
+    async def main() -> None:
+        master = Master()
+        async with serving(master.routes(), pipelined=[]) as server:
+            client = await server.client()
+            first = web_socket.frame(web_socket.BINARY, batch(1, 0))
+            ping = web_socket.frame(web_socket.PING, b"there?")
+            close = web_socket.close_frame(web_socket.NORMAL, "good night")
+            client.send(ASKS_FOR_LINK, masked(first), masked(ping), masked(close), masked(first))
+            assert (await client.head()).status == 101
+            assert await client.rest() == web_socket.frame(web_socket.PONG, b"there?") + close
+            await until(lambda: bool(master.closed))
+            assert master.messages == [Pong()]
+            assert master.closed == [(master.open[0], "good night")]
+
+    run_on(loop, main)
+
+
+@both_loops
+def test_an_agent_that_does_not_agree_to_the_end_is_cut_off(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tepui.transport.link_server.CLOSE_SECONDS_MAX", 0.05)
+
+    async def main() -> None:
+        master = Master()
+        async with serving(master.routes()) as server:
+            both = [await server.client(), await server.client()]
+            for client in both:
+                client.send(ASKS_FOR_LINK)
+                assert (await client.head()).status == 101
+            assert len(master.open) == 2
+            master.links.close(master.open[0], "no more")
+            assert master.closed == [(master.open[0], "no more")]
+            assert await both[0].rest() == web_socket.close_frame(web_socket.NORMAL, "no more")
+            await master.links.stop()
+            assert await both[1].rest() == web_socket.close_frame(web_socket.NORMAL, "the master ends")
+
+    run_on(loop, main)
+
+
+@both_loops
+def test_a_link_is_asked_for_alone(loop: str) -> None:
+    """Not with answers to come, and not on a connection that was used for what the slower server answers."""
+
+    async def main() -> None:
+        master = Master()
+        calls: list[HotRequest] = []
+        async with serving({**master.routes(), "/api": calls.append}, pipelined=["/api"]) as server:
+            client = await server.client()
+            client.send(b"GET /api HTTP/1.1\r\nHost: h\r\n\r\n", ASKS_FOR_LINK)
+            await until(lambda: len(calls) == 1)
+            await asyncio.sleep(0)
+            calls[0].answer_text(200, "called")
+            assert (await client.answer()).body == b"called"
+            assert (await client.answer()).status == 400
+            cold = await server.client()
+            cold.send(b"GET /cold HTTP/1.1\r\nHost: h\r\n\r\n", ASKS_FOR_LINK)
+            assert (await cold.answer()).status == 404
+            assert (await cold.answer()).status == 400
+            assert master.open == []
+            client.send(ASKS_FOR_LINK)
+            assert (await client.head()).status == 101
+
+    run_on(loop, main)
+
+
 @both_loops
 def test_a_master_that_ends_tells_its_agents(loop: str) -> None:
     async def main() -> None:
         master = Master()
-        async with serving({}, master.serve) as server:
+        async with serving(master.routes()) as server:
             agent = Agent(server.port)
             agent.links.start()
             await until(lambda: bool(master.open) and bool(agent.open))
@@ -350,12 +431,12 @@ def test_an_agent_that_is_told_of_another_leader_leaves_an_attempt_that_hangs(
     loop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The old leader takes connections and never answers, as one that was stopped."""
-    monkeypatch.setattr("tepui.transport.link.CONNECT_SECONDS_MAX", 1000.0)
+    monkeypatch.setattr("tepui.transport.link_client.CONNECT_SECONDS_MAX", 1000.0)
 
     async def main() -> None:
         master = Master()
         with socket.create_server(("127.0.0.1", 0)) as stopped:
-            async with serving({}, master.serve) as server:
+            async with serving(master.routes()) as server:
                 agent = Agent(stopped.getsockname()[1])
                 agent.links.start()
                 try:

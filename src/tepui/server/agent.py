@@ -61,7 +61,7 @@ from tepui.server.work_dir import WorkDirLock
 from tepui.storage.journal import Journal, JournalError
 from tepui.transport.hot import Handler, HotRequest
 from tepui.transport.http import HttpServer, text
-from tepui.transport.link import LinkClient
+from tepui.transport.link_client import LinkClient
 from tepui.transport.loop import run
 
 log = logging.getLogger(__name__)

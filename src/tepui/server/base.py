@@ -23,7 +23,8 @@ from tepui.server.metrics import register_shell_metrics
 from tepui.transport import garbage
 from tepui.transport.clock import Clock
 from tepui.transport.http import HttpServer
-from tepui.transport.link import LinkClient, LinkServer
+from tepui.transport.link_client import LinkClient
+from tepui.transport.link_server import LinkServer
 from tepui.transport.turn import Flusher, Turn
 from tepui.wire.versions import build_facts
 

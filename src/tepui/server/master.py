@@ -58,9 +58,11 @@ from tepui.server.standby import Standby
 from tepui.server.whitelist import Whitelist
 from tepui.storage.registry import Backend, RegistryError, RegistryStore
 from tepui.transport.client import HttpTransport
+from tepui.transport.hot import HotRequest
 from tepui.transport.http import HttpServer, text
 from tepui.transport.line import Line
-from tepui.transport.link import LINK_PATH, LinkServer
+from tepui.transport.link import LINK_PATH
+from tepui.transport.link_server import LinkServer
 from tepui.transport.loop import run
 
 if TYPE_CHECKING:
@@ -121,10 +123,10 @@ class MasterServer(Server):
         self._mirror = MirrorKeeper(HttpTransport(), self._clock.now, Random(SystemRandom().getrandbits(128)))
         stale = StaleReads(self._exchange, lambda: self._mirror.mirror, self._clock.now, self._standby.elsewhere)
         standby = self._standby.routes(self._routes, stale.routes())
-        self._connect(
-            HttpServer(standby, self._cold, flusher=self._flusher, pipelined=calls, lines={LINK_PATH: self._line}),
-            self._agents,
-        )
+        # Who asks for a link while this master takes over stands in line, and is answered when it leads.
+        for routes in (self._routes, standby):
+            routes[LINK_PATH] = self._link
+        self._connect(HttpServer(standby, self._cold, flusher=self._flusher, pipelined=calls), self._agents)
         self._appliers[Store] = self._store
         self._appliers[Stop] = lambda effect: self._end(effect.why)
 
@@ -282,11 +284,18 @@ class MasterServer(Server):
 
     # HTTP that needs no core.
 
+    def _link(self, request: HotRequest) -> None:
+        """An agent asks for a link: it stands in line until it is its turn."""
+        self._line.join(request.id, partial(self._answer_link, request))
+        request.gone = partial(self._line.leave, request.id)
+
+    def _answer_link(self, request: HotRequest) -> None:
+        if self._core is None:
+            self._standby.elsewhere(request)
+        else:
+            self._agents.serve(request)
+
     async def _cold(self, request: web.BaseRequest) -> web.StreamResponse:
-        if request.path == LINK_PATH:
-            if self._core is None:
-                return self._standby.cold(request.path)
-            return await self._agents.handle(request)
         if request.path == "/files/download":
             return await self._common.download(request)
         return refused_records(request) or text(404)

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
-from aiohttp import web
-
 from tepui.master.metrics import Metrics
 from tepui.model.addresses import host_and_port
 from tepui.model.v1.mesos import MasterInfo
@@ -18,7 +16,6 @@ from tepui.server.endpoints import read_query
 from tepui.server.exchange import answer_plain
 from tepui.server.system import system_metrics
 from tepui.transport.hot import Handler, HotRequest
-from tepui.transport.http import text
 
 _NOBODY = "No leader elected"
 _RECOVERING = "Master has not finished recovery"
@@ -66,12 +63,6 @@ class Standby:
             request.answer_text(503, _NOBODY)
         else:
             request.answer(307, headers=(("Location", self._location()),))
-
-    def cold(self, target: str) -> web.StreamResponse:
-        """The answer to a request for `target` that is no hot one: an agent's for a link."""
-        if self.recovering or self.leader is None:
-            return text(503, _RECOVERING if self.recovering else _NOBODY)
-        return web.Response(status=307, headers={"Location": self._location() + target})
 
     def elsewhere(self, request: HotRequest) -> None:
         """To the leader."""

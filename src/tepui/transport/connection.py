@@ -20,7 +20,6 @@ import httptools
 
 from tepui.transport.chunked import BadRequestError, ChunkedBody
 from tepui.transport.hot import Handler, HotRequest, dispatch
-from tepui.transport.line import Line
 
 if TYPE_CHECKING:
     from tepui.transport.front_door import FrontDoor
@@ -47,7 +46,6 @@ class Connection(asyncio.Protocol):
         "_handler",
         "_headers",
         "_heard",
-        "_line",
         "_lingering",
         "_long_answer",
         "_out",
@@ -97,7 +95,6 @@ class Connection(asyncio.Protocol):
         self._out: list[bytes] = []
         self._dirty = False
         self._cold = False  # a request for the other side waits in `_pending`
-        self._line: Line | None = None  # where it waits
         self._deaf = False  # no further request is read from this connection
         self._closing = False  # close when all is written
         self._lingering = False
@@ -126,17 +123,13 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
         self.door.dismiss(self)
-        if self._line is not None:
-            self._line.leave(self)
         queue, self._queue = self._queue, deque()
         self._stream = None
         self._parser = None  # which holds this connection
         self._pending.clear()
         self._out.clear()
         for request in queue:
-            if request.stream is not None:
-                request.stream.lost("the client closed the connection" if exc is None else f"connection lost: {exc}")
-            request.channel = request.stream = None  # a stream holds its request
+            request.lost("the client closed the connection" if exc is None else f"connection lost: {exc}")
 
     def eof_received(self) -> bool:
         self._end_of_input = True
@@ -278,7 +271,7 @@ class Connection(asyncio.Protocol):
             if not self._dirty:
                 self._mark_dirty()
         else:
-            self._go()
+            self._hand_over()
         return -1
 
     def _feed_head(self, head: bytes) -> None:
@@ -449,7 +442,7 @@ class Connection(asyncio.Protocol):
         elif self._closing or self._end_of_input:
             self._finish()
         elif self._cold:
-            self._go()
+            self._hand_over()
         else:
             if self._continue:
                 self._continue = False
@@ -482,29 +475,43 @@ class Connection(asyncio.Protocol):
         else:
             self.transport.close()
 
-    def _go(self) -> None:
-        """Leave for the other side, or stand in the line that leads there."""
-        self._line = self.door.line_for(self._pending)
-        if self._line is None:
-            self._hand_over()
-        else:
-            self._line.join(self, self._hand_over)
-
     def _hand_over(self) -> None:
         """Give the connection to the other side, as if it had been there from the start."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.counters.handed_over += 1
+            self._give_to(self.transport, self.door.cold())
+
+    def take_over(self, request: HotRequest, head: bytes, protocol: asyncio.Protocol) -> bool:
+        """A request of this connection is answered by an end of HTTP."""
         transport = self.transport
-        if transport is None or transport.is_closing():
-            return
+        if (
+            transport is None
+            or transport.is_closing()
+            or len(self._queue) != 1
+            or self._end_of_input
+            or self._writing_paused
+            or request.closes
+        ):
+            return False
+        self._queue.clear()
+        self._out.append(head)
+        transport.write(b"".join(self._out))
+        self._out.clear()
+        request.channel = request.gone = None
+        self._give_to(transport, protocol)
+        return True
+
+    def _give_to(self, transport: asyncio.Transport, protocol: asyncio.Protocol) -> None:
+        """The connection is the protocol's from now on, with what is not parsed."""
         self._resume_reading()
         data = bytes(self._pending)
         self._pending.clear()
         self.transport = self._parser = None
         self.door.dismiss(self)
-        self.counters.handed_over += 1
-        protocol = self.door.cold()
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
-        protocol.data_received(data)
+        if data:
+            protocol.data_received(data)
 
     def shut(self) -> None:
         """Close; what is with the transport is still written."""

@@ -15,7 +15,6 @@ from urllib.parse import unquote_to_bytes
 
 from tepui.transport.connection import Connection
 from tepui.transport.hot import Counters, Handler, Limits
-from tepui.transport.line import Line
 from tepui.transport.turn import Flusher
 
 ColdProtocol = Callable[[], asyncio.Protocol]
@@ -31,9 +30,6 @@ class FrontDoor:
 
     Requests to `pipelined` paths (None: to all) may wait for their answers side by side. The next one after a request
     to any other path is read when its answer is written and the client takes it: such answers are long.
-
-    `lines` are for paths that are not hot: who asks for one of them first, to the letter, stands in its line before the
-    connection is handed over.
     """
 
     def __init__(
@@ -44,7 +40,6 @@ class FrontDoor:
         flusher: Flusher,
         pipelined: Collection[str] | None = None,
         limits: Limits | None = None,
-        lines: Mapping[str, Line] | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.loop = loop or asyncio.get_running_loop()
@@ -54,7 +49,6 @@ class FrontDoor:
         self.numbers = itertools.count(1)
         self.cold = cold
         self.connections: set[Connection] = set()
-        self._waiting_lines = {f"GET {path} HTTP/1.1".encode(): line for path, line in (lines or {}).items()}
         self.serve(hot, pipelined)
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -64,7 +58,9 @@ class FrontDoor:
         self.pipelined = frozenset(hot[path] for path in (hot if pipelined is None else pipelined))
         # The request lines that make up nearly all of the traffic, ready split.
         self._lines = {
-            f"POST {path} HTTP/1.1".encode(): ("POST", path, "", handler, True) for path, handler in hot.items()
+            f"{method} {path} HTTP/1.1".encode(): (method, path, "", handler, True)
+            for path, handler in hot.items()
+            for method in ("POST", "GET")
         }
 
     def connection(self) -> Connection:
@@ -99,12 +95,6 @@ class FrontDoor:
 
     # For the connections.
 
-    def line_for(self, head: bytes | bytearray) -> Line | None:
-        """Where a connection waits whose next request begins like this; None: nowhere."""
-        if not self._waiting_lines:
-            return None
-        return self._waiting_lines.get(bytes(head[: head.find(b"\r\n")]))
-
     def admit(self, connection: Connection) -> bool:
         """Take in a new connection; False when there are too many already, and it must be closed."""
         self.counters.connections_total += 1
@@ -118,7 +108,7 @@ class FrontDoor:
         return True
 
     def dismiss(self, connection: Connection) -> None:
-        """It is closed, or the other side's."""
+        """It is closed, or somebody else's."""
         self.connections.discard(connection)
         self.counters.connections = len(self.connections)
 

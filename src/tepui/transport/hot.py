@@ -92,6 +92,9 @@ class Channel(Protocol):
     def stream_ended(self, request: HotRequest) -> None:
         """The last byte of the request's stream is with the transport."""
 
+    def take_over(self, request: HotRequest, head: bytes, protocol: asyncio.Protocol) -> bool:
+        """As `HotRequest.take_over`."""
+
 
 class HotRequest:
     """One HTTP request, complete with its body."""
@@ -102,6 +105,7 @@ class HotRequest:
         "chunked_answers",
         "closes",
         "connection_line",
+        "gone",
         "headers",
         "id",
         "method",
@@ -137,6 +141,8 @@ class HotRequest:
         self.chunked_answers = True
         self.ready: bytes | None = None
         self.stream: Stream | None = None
+        self.gone: Callable[[], None] | None = None
+        """Called when the client is gone before the request was answered."""
 
     def __repr__(self) -> str:
         return f"<HotRequest {self.id} {self.method} {self.path}>"
@@ -182,6 +188,18 @@ class HotRequest:
         """Answer 405 with the sentence and the `Allow` header of Mesos."""
         self.answer_text(405, heads.method_sentence(allowed, self.method), (("Allow", ", ".join(allowed)),))
 
+    def take_over(self, head: bytes, protocol: asyncio.Protocol) -> bool:
+        """Answer by an end of HTTP on this connection: `head` is written, and the rest is between the client and
+        `protocol`, whose `connection_made` has been called when this returns.
+
+        For paths that are not pipelined, and in a later turn of the loop than the handler was called in. False, and
+        nothing has happened, when that cannot be: the client is gone, has more to hear or nothing more to say, or asked
+        on a connection that serves only HTTP. The request is to be answered then.
+        """
+        if self.answered:
+            raise RuntimeError(f"{self!r} is answered already")
+        return self.channel is not None and self.channel.take_over(self, head, protocol)
+
     def open_stream(
         self,
         content_type: str,
@@ -205,6 +223,14 @@ class HotRequest:
         if self.channel is not None:
             self.channel.request_ready(self)
         return stream
+
+    def lost(self, why: str) -> None:
+        """For the channel: the client is gone."""
+        if self.stream is not None:
+            self.stream.lost(why)
+        elif self.gone is not None and self.ready is None:
+            self.gone()
+        self.channel = self.stream = self.gone = None  # a stream holds its request
 
 
 def _ignore_backlog(full: bool) -> None:

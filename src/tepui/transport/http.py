@@ -24,7 +24,6 @@ from tepui.transport import heads
 from tepui.transport.connection import RECORDIO_TYPE
 from tepui.transport.front_door import FrontDoor
 from tepui.transport.hot import Counters, Handler, HotRequest, Limits, dispatch
-from tepui.transport.line import Line
 from tepui.transport.sockets import tune
 from tepui.transport.turn import Flusher
 
@@ -107,6 +106,10 @@ class _Adapter:
         if not self.done.done():
             self.done.set_result(_RawResponse(b"", keep=not request.closes))
 
+    def take_over(self, request: HotRequest, head: bytes, protocol: asyncio.Protocol) -> bool:  # noqa: ARG002
+        """aiohttp keeps its connections."""
+        return False
+
 
 class _PeersFaults(logging.Filter):
     """Keeps out what aiohttp says of requests that are not HTTP: the peer is answered, that is all."""
@@ -122,7 +125,7 @@ _aiohttp_log.addFilter(_PeersFaults())
 class HttpServer:
     """Serves `hot` paths by synchronous handlers and all others by `cold`, on one port.
 
-    `pipelined` and `lines` are explained at `FrontDoor`. `server_options` go to `aiohttp.web.Server`; the defaults suit
+    `pipelined` is explained at `FrontDoor`. `server_options` go to `aiohttp.web.Server`; the defaults suit
     a master.
     """
 
@@ -135,7 +138,6 @@ class HttpServer:
         pipelined: Collection[str] | None = None,
         ssl_context: ssl.SSLContext | None = None,
         limits: Limits | None = None,
-        lines: Mapping[str, Line] | None = None,
         server_options: Mapping[str, Any] | None = None,
     ) -> None:
         self._cold = cold
@@ -154,9 +156,7 @@ class HttpServer:
             **(server_options or {}),
         }
         self._aiohttp = web.Server(self._serve, request_factory=self._make_request, **options)
-        self._door = FrontDoor(
-            hot, self._aiohttp, flusher=flusher, pipelined=pipelined, limits=self._limits, lines=lines
-        )
+        self._door = FrontDoor(hot, self._aiohttp, flusher=flusher, pipelined=pipelined, limits=self._limits)
 
     def serve(self, hot: Mapping[str, Handler], pipelined: Collection[str] | None = None) -> None:
         """Serve these paths from now on instead of the hot ones before."""
@@ -248,7 +248,7 @@ class HttpServer:
             response = await adapter.done
             return response
         finally:
-            if response is None and hot.stream is not None:
-                hot.stream.lost("the client closed the connection")
+            if response is None:
+                hot.lost("the client closed the connection")
             hot.channel = None
             adapter.transport = None
