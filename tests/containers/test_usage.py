@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tepui.containers.events import RunStarted
 from tepui.containers.usage import UsageSampler
-from tests.containers.harness import DAEMON, Agent, Play, until
+from tests.containers.harness import DAEMON, HEADLESS_DAEMON, Agent, Play, until
 
 
 def test_the_use_of_a_run_is_that_of_its_whole_tree(play: Callable[[Play], None]) -> None:
@@ -61,5 +61,17 @@ def test_odd_names_and_odd_pids_do_not_confuse(play: Callable[[Play], None]) -> 
         usages = UsageSampler().sample({"odd": pid, "not started": 0, "first": 1})
         assert usages.keys() == {"odd"}
         assert usages["odd"].processes == 1
+
+    play(scene)
+
+
+def test_a_process_whose_first_thread_ended_uses_what_its_others_use(play: Callable[[Play], None]) -> None:
+    async def scene(agent: Agent) -> None:
+        pid = await agent.shell("a", HEADLESS_DAEMON + "exec sleep 600")
+        await agent.pid_in("daemon.pid")
+        idle = await agent.shell("b", "exec sleep 600")
+        usages = UsageSampler().sample({"a": pid, "b": idle})
+        assert (usages["a"].processes, usages["b"].processes) == (2, 1)
+        assert usages["a"].rss_bytes > usages["b"].rss_bytes + 4_000_000  # an interpreter takes more
 
     play(scene)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from tepui.containers.supervision.processes import read_small, run_marker
+from tepui.containers.supervision.processes import read_small, run_marker, threads_of
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -111,6 +111,21 @@ def _all_processes() -> dict[int, _Process]:
             content = read_small(f"/proc/{name}/stat")
             # The command's name may hold spaces and parentheses: the fields begin after the last one.
             fields = content[content.rfind(b")") + 2 :].split()
-            if len(fields) >= 22 and fields[0] not in (b"Z", b"X"):
-                processes[int(name)] = _Process(fields)
+            if len(fields) < 22:
+                continue
+            process = _Process(fields)
+            if fields[0] in (b"Z", b"X"):
+                if process.threads <= 1:
+                    continue
+                # Just its first thread has ended; the memory is that of the others.
+                process.rss_pages = _rss_pages_of_threads(name)
+            processes[int(name)] = process
     return processes
+
+
+def _rss_pages_of_threads(pid: str) -> int:
+    for thread in threads_of(int(pid)):
+        pages = read_small(f"/proc/{pid}/task/{thread}/statm").split()[1:2]
+        if pages and pages != [b"0"]:
+            return int(pages[0])
+    return 0
