@@ -44,16 +44,6 @@ os.pidfd_open = pidfd_open
 loop.Processes = Bare
 """
 
-LATE_ENVIRONMENT = """
-seen = set()
-def run_marker(pid):
-    if pid in seen:
-        return processes.run_marker(pid)
-    seen.add(pid)
-    return ""
-strays.run_marker = run_marker
-"""
-
 
 def change_supervisor(monkeypatch: pytest.MonkeyPatch, folder: Path, change: str) -> None:
     """Let the test's supervisor run `change` before it begins."""
@@ -63,6 +53,19 @@ def change_supervisor(monkeypatch: pytest.MonkeyPatch, folder: Path, change: str
     monkeypatch.setattr(client, "build_of", lambda _: BUILD)
 
 
+@pytest.fixture
+def changed(
+    play: Callable[[Play], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str, Play], None]:
+    """As `play`, with a change of the supervisor; it finds the test's directory in `folder`."""
+
+    def perform(change: str, scene: Play) -> None:
+        change_supervisor(monkeypatch, tmp_path, f"folder = {str(tmp_path)!r}\n{change}")
+        play(scene)
+
+    return perform
+
+
 @pytest.fixture(params=["kernel", "old kernel"])
 def any_kernel(
     request: pytest.FixtureRequest, play: Callable[[Play], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -70,13 +73,4 @@ def any_kernel(
     """As `play`, also with a supervisor on a kernel with neither pidfds nor /proc/PID/task/TID/children."""
     if request.param == "old kernel":
         change_supervisor(monkeypatch, tmp_path, OLD_KERNEL)
-    return play
-
-
-@pytest.fixture
-def late_environment(
-    play: Callable[[Play], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[Play], None]:
-    """As `play`; whenever the supervisor looks at a process first, that is just beginning another program."""
-    change_supervisor(monkeypatch, tmp_path, LATE_ENVIRONMENT)
     return play

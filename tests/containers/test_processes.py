@@ -16,8 +16,10 @@ def test_own_ancestors_and_the_first_processes_are_in_no_tree() -> None:
         stat = process_stat(ancestor)
         ancestor = 0 if stat is None else stat.parent
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        assert processes.tree(sorted(line)) & line == set()
-        assert processes.tree([child.pid]) == {child.pid}
+        stat = process_stat(child.pid)
+        assert stat is not None
+        assert processes.tree([(pid, 0) for pid in line]).keys() & line == set()
+        assert processes.tree([(child.pid, stat.ticks)]) == {child.pid: stat.ticks}
         child.communicate(b"\n")
 
 
@@ -26,4 +28,4 @@ def test_the_sessions_of_kernel_and_machine_are_nobodys() -> None:
     assert processes.belonging("no/run", 0) == []
     assert processes.belonging("no/run", 1) == []
     assert processes.belonging("no/run", None) == []
-    assert os.getpid() not in processes.belonging("no/run", os.getsid(0))
+    assert os.getpid() not in [pid for pid, _ in processes.belonging("no/run", os.getsid(0))]

@@ -225,18 +225,6 @@ def test_what_a_run_leaves_behind_dies_with_it_daemons_included(any_kernel: Call
     any_kernel(scene)
 
 
-def test_a_daemon_whose_environment_cannot_be_read_at_first_dies_with_its_run(
-    late_environment: Callable[[Play], None],
-) -> None:
-    async def scene(agent: Agent) -> None:
-        await agent.shell("older", "sleep 600")
-        await agent.shell("a", DAEMON + WAIT_FOR_DAEMON + "exit 4")
-        await agent.exit("a")
-        assert not alive(await agent.pid_in("daemon.pid"))
-
-    late_environment(scene)
-
-
 def test_a_daemon_whose_first_thread_ended_dies_with_its_run(any_kernel: Callable[[Play], None]) -> None:
     async def scene(agent: Agent) -> None:
         await agent.shell("a", HEADLESS_DAEMON + WAIT_FOR_DAEMON + "exit 4")

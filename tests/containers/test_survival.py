@@ -81,7 +81,7 @@ def test_a_grace_that_runs_survives_the_supervisor_and_the_agent(play: Callable[
         await agent.shell("a", "trap 'echo no' TERM; echo $$ > main.pid; while :; do sleep 0.05; done")
         await agent.pid_in("main.pid")
         agent.client.kill("a", 0.5)
-        await until(lambda: agent.output("a") == "no\n")
+        await until(lambda: agent.output("a") == "no\n" and '"told"' in (agent.state_dir / "runs").read_text())
         supervisor = agent.supervisor
         await away(agent)
         os.kill(supervisor, signal.SIGKILL)

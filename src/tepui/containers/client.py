@@ -243,7 +243,7 @@ class SupervisorClient:
         self._kills: dict[str, float] = {}
         """Runs that are to die, with the loop's time when the grace ends."""
         self._forgets: dict[str, None] = {}
-        """Forgotten while no supervisor was there to hear it, in order."""
+        """Forgotten while no supervisor was there to hear it, in order; or by one not done with the run yet."""
 
     async def open(self) -> None:
         """Connect for the first time, and from then on whenever it is necessary.
@@ -427,7 +427,9 @@ class SupervisorClient:
     def _on_frame(self, connection: _Connection, event: _Incoming) -> None:
         if connection is not self._connection or (self._closed and not self._ready):
             return
-        if isinstance(event, RunExited):
+        if isinstance(event, RunExited) and event.run in self._forgets:
+            self._forget_late(event.run)
+        elif isinstance(event, RunExited):
             self._starts.pop(event.run, None)
             self._kills.pop(event.run, None)
             self._deliver(event)
@@ -451,6 +453,12 @@ class SupervisorClient:
         else:
             _log.warning("the supervisor could not be upgraded: %s", event.why)
 
+    def _forget_late(self, run: str) -> None:
+        del self._forgets[run]
+        self._send(_frame(_Forget(run)))
+        if run in self._starts:  # again, under the same name
+            self._send(self._starts[run])
+
     def _on_hello(self, connection: _Connection, event: _HelloEvent) -> None:
         self.pid = event.pid
         if event.build != self._build and not self._upgrade_tried:
@@ -464,11 +472,14 @@ class SupervisorClient:
         self._ready = True
         runs, self._runs = self._runs, []
         known = {record.run: record for record in runs}
-        for run in self._forgets:
-            if run in known and known[run].state == "exited":
-                del known[run]
+        forgets, self._forgets = self._forgets, {}
+        for run in forgets:
+            record = known.pop(run, None)
+            if record is not None and record.state == "exited":
                 self._send(_frame(_Forget(run)))
-        self._forgets.clear()
+            elif record is not None:
+                # A new supervisor looks once more whether anything is left of the run, and tells its exit again then.
+                self._forgets[run] = None
         events: list[Event] = []
         for record in known.values():
             started = self._starts.pop(record.run, None) is not None
@@ -477,8 +488,9 @@ class SupervisorClient:
                 events.append(RunExited(record.run, record.status, record.why, record.at))
             elif started:
                 events.append(RunStarted(record.run, record.pid))
-        for frame in self._starts.values():
-            self._send(frame)
+        for run, frame in self._starts.items():
+            if run not in self._forgets:
+                self._send(frame)
         now = self._loop.time()
         for run, kill_at in self._kills.items():
             self._send(_frame(_Kill(run, max(0.0, kill_at - now))))

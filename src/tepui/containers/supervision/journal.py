@@ -28,6 +28,7 @@ class Run:
         "ended",
         "id",
         "kill_at",
+        "kill_told",
         "kill_why",
         "orphan_timeout_seconds",
         "pid",
@@ -47,6 +48,8 @@ class Run:
         self.ticks = 0
         self.kill_at: float | None = None
         self.kill_why = ""
+        self.kill_told = False
+        """Its tree had the SIGTERM."""
         self.destroying = False
         self.ended = False
         self.settled = False
@@ -62,14 +65,16 @@ class Run:
         self.round_seconds = ROUND_SECONDS_MIN
 
     def lines(self) -> list[dict[str, Any]]:
-        """The journal's lines that make this run what it is."""
+        """The journal's lines that make this run what it is: four at the most, for `Journal.wants_rewrite`."""
         lines: list[dict[str, Any]] = [{"run": self.id, "starting": self.orphan_timeout_seconds}]
         if self.pid:
             lines.append({"run": self.id, "pid": self.pid, "ticks": self.ticks})
-        if self.kill_at is not None:
-            lines.append({"run": self.id, "kill": self.kill_at, "why": self.kill_why})
         if self.ended:
             lines.append({"run": self.id, "ended": self.status, "why": self.why, "at": self.at})
+        elif self.kill_at is not None:
+            lines.append({"run": self.id, "kill": self.kill_at, "why": self.kill_why})
+            if self.kill_told:
+                lines.append({"run": self.id, "told": True})
         return lines
 
     def apply(self, line: dict[str, Any]) -> None:
@@ -77,6 +82,8 @@ class Run:
             self.pid, self.ticks = int(line["pid"]), int(line["ticks"])
         elif "kill" in line:
             self.kill_at, self.kill_why = float(line["kill"]), str(line["why"])
+        elif "told" in line:
+            self.kill_told = True
         elif "ended" in line:
             self.ended, self.why, self.at = True, str(line["why"]), float(line["at"])
             self.status = None if line["ended"] is None else int(line["ended"])

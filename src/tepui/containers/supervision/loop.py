@@ -16,7 +16,7 @@ from functools import partial
 
 from .connection import PROTOCOL_VERSION, STRANGERS_MAX, Connection
 from .journal import ROUND_SECONDS_MIN, Journal, Run
-from .processes import Processes, process_stat, read_small, signal_processes
+from .processes import Processes, may_be, process_stat, read_small, signal_processes
 from .spawning import RefusedError, Spawner, checked_seconds, texts
 from .strays import Strays
 
@@ -39,7 +39,8 @@ ACCEPT_PAUSE_SECONDS = 1.0
 ROUND_SECONDS_MAX = 1.0
 """Rounds of SIGKILL to one tree: the pause between two doubles up to this."""
 PIDFDS_MAX = 256
-"""Runs taken over beyond these are looked at every so often: file descriptors are for starting runs."""
+"""Runs taken over beyond these, or beyond a quarter of the files that may be open, are looked at every so often: file
+descriptors are for starting runs."""
 POLL_SECONDS = 1.0
 LOG_BYTES_MAX = 1024 * 1024
 """What one supervisor writes to its log at most."""
@@ -118,6 +119,7 @@ class Supervisor:
         """Ended or to be destroyed, and not settled."""
         self._live_runs = 0
         self._pidfds = 0
+        self._pidfds_max = min(PIDFDS_MAX, os.sysconf("SC_OPEN_MAX") // 4)
         self._idle_since: float | None = None
         self._stopping = False
         self._stopped = False
@@ -237,6 +239,8 @@ class Supervisor:
                 if run.beheld:
                     self._sessions[run.pid] = run
                 if not run.ended and run.kill_at is not None:
+                    if not run.kill_told and run.kill_at > now:
+                        self._terminating.append(run)
                     self._schedule_kill(run, run.kill_at - now)
         self._rewrite_journal()
 
@@ -257,7 +261,7 @@ class Supervisor:
 
     def _watch_adopted(self, run: Run) -> None:
         """Notice the end of a process that is no child: by a pidfd, or by looking again and again."""
-        if self._pidfds < PIDFDS_MAX:
+        if self._pidfds < self._pidfds_max:
             try:
                 run.pidfd = os.pidfd_open(run.pid)
             except OSError:  # it ended just now, or there are none to be had
@@ -268,7 +272,8 @@ class Supervisor:
         self._look_at_adopted(run)
 
     def _look_at_adopted(self, run: Run) -> None:
-        if not self._is_running(run):
+        # With a pidfd too, once: it may have been opened on another process that has the pid now.
+        if not self._is_there(run):
             self._adopted_ended(run)
         elif run.pidfd < 0:
             self._after(POLL_SECONDS, partial(self._look_at_adopted, run))
@@ -277,6 +282,9 @@ class Supervisor:
         """Whether the main process is there; of processes that are no children the pid alone does not tell."""
         if run.ended or not run.adopted or run.pidfd >= 0:
             return not run.ended
+        return self._is_there(run)
+
+    def _is_there(self, run: Run) -> bool:
         process = process_stat(run.pid)
         return process is not None and process.ticks == run.ticks and not process.dead
 
@@ -619,11 +627,13 @@ class Supervisor:
                 tree = self._processes.tree(self._roots(run))
                 signal_processes(tree, signal.SIGTERM)
                 signal_processes(tree, signal.SIGCONT)  # a stopped process could not heed the SIGTERM
+                run.kill_told = True
+                self._record({"run": run.id, "told": True})
         self._terminating.clear()
         for run in list(self._dying.values()):
             self._settle_run(run, now)
-        for pid in self._strays.ownerless(self._runs.values()):
-            signal_processes(self._processes.tree((pid,)), signal.SIGKILL)
+        for stray in self._strays.ownerless(self._runs.values()):
+            signal_processes(self._processes.tree((stray,)), signal.SIGKILL)
 
     def _settle_run(self, run: Run, now: float) -> None:
         due = now >= run.round_at
@@ -631,7 +641,8 @@ class Supervisor:
             return
         roots = self._roots(run)
         if not roots:
-            if self._strays.unknown:
+            if self._strays.unknown or (run.adopted and self._processes.unknown):
+                run.round_at = now + ROUND_SECONDS_MIN
                 self._after(ROUND_SECONDS_MIN, lambda: None)
             else:
                 self._settled(run)
@@ -643,7 +654,7 @@ class Supervisor:
         if not tree and run.ended:
             self._settled(run)
             return
-        if not reached and run.ended and self._out_of_reach(roots):
+        if not reached and run.ended and self._out_of_reach(pid for pid, _ in roots):
             run.why = f"{run.why}. {WHY_OUT_OF_REACH}" if run.why else WHY_OUT_OF_REACH
             self._settled(run)
             return
@@ -676,13 +687,14 @@ class Supervisor:
         instance, _, run_id = marker.partition("/")
         return self._runs.get(run_id) if instance == self._journal.instance else None
 
-    def _roots(self, run: Run) -> list[int]:
-        """Processes from which the whole tree of `run` can be reached."""
+    def _roots(self, run: Run) -> list[tuple[int, int]]:
+        """Processes from which the whole tree of `run` can be reached: pids and starts."""
         roots = self._strays.of(run)
         if self._is_running(run):
-            roots.append(run.pid)
+            roots.append((run.pid, run.ticks))
         if run.adopted:
             # Its strays went to another reaper. They are known by the session or the marker.
+            run.beheld = run.beheld and may_be(run.pid, run.ticks)
             roots += self._processes.belonging(self._marker(run.id), run.pid if run.beheld else None)
         return roots
 

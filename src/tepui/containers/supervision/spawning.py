@@ -116,6 +116,9 @@ class Spawner:
             env=environment,
             cwd=directory,
             start_new_session=True,
+            # All are closed by the kernel when the program begins, the lock too: until then no other supervisor can
+            # come and look in vain for a process that has its marker only then.
+            close_fds=False,
             user=None if user is None else user.uid,
             group=None if user is None else user.gid,
             extra_groups=None if user is None else user.groups,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import time
 
-from .processes import process_stat, run_marker
+from .processes import HIDDEN_TICKS, Bare, may_be, process_stat, run_marker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,9 +12,6 @@ if TYPE_CHECKING:
 
     from .journal import Run
     from .processes import Processes
-
-BARE_SECONDS = 0.1
-"""So long a stray must show no environment until it is believed that it was begun without one."""
 
 
 class Strays:
@@ -43,8 +39,7 @@ class Strays:
         self._run_of = run_of
         self._known: dict[int, tuple[Run | None, int]] = {}
         """With the run they belong to, and their start."""
-        self._bare_since: dict[int, float] = {}
-        """Strays that showed no environment, and when they did first."""
+        self._bare = Bare()
 
     def reaped(self, pid: int) -> None:
         """A child is gone. If it had children, they are strays now."""
@@ -57,50 +52,53 @@ class Strays:
         strays = {pid for pid in self._processes.children(os.getpid()) if pid not in self._mains}
         for pid in self._known.keys() - strays:
             del self._known[pid]
-        for pid in self._bare_since.keys() - strays:
-            del self._bare_since[pid]
         for pid in strays:
-            if pid not in self._known or pid in self._bare_since:
+            if pid not in self._known or pid in self._bare or self._known[pid][1] == HIDDEN_TICKS:
                 self._find_owner(pid)
+        self._bare.keep(strays)
 
-    def of(self, run: Run) -> list[int]:
-        """The strays of one run, as of the last `find`."""
-        return [pid for pid, (owner, _) in self._known.items() if owner is run]
+    def of(self, run: Run) -> list[tuple[int, int]]:
+        """The strays of one run, as of the last `find`: pids and starts."""
+        return [(pid, ticks) for pid, (owner, ticks) in self._known.items() if owner is run]
 
-    def ownerless(self, runs: Iterable[Run]) -> list[int]:
+    def ownerless(self, runs: Iterable[Run]) -> list[tuple[int, int]]:
         """Strays of settled runs, and of none of `runs`: those older than every one that is not settled."""
-        found: list[int] = []
+        found: list[tuple[int, int]] = []
         for pid, (owner, ticks) in self._known.items():
             if owner is None:
-                if not any(not run.settled and run.ticks <= ticks for run in runs):
-                    found.append(pid)
+                if not any(not run.settled and (ticks == HIDDEN_TICKS or run.ticks <= ticks) for run in runs):
+                    found.append((pid, ticks))
             elif owner.settled:
-                found.append(pid)
+                found.append((pid, ticks))
         return found
 
     def _find_owner(self, pid: int) -> None:
         process = process_stat(pid)
-        if process is None or process.dead:
+        if process is None:
+            self._know_hidden(pid)
+            return
+        if process.dead:
             self.unknown = True
             return
-        owner = self._sessions.get(process.session)
+        owner = self._session_owner(process.session)
         marker = run_marker(pid) if owner is None else None
-        if marker == "" and not self._is_bare(pid):
+        if marker == "" and not self._bare.was_begun_so(pid, process.ticks):
             self.unknown = True
             return
         if marker != "":
-            self._bare_since.pop(pid, None)
+            self._bare.forget(pid)
         if marker:
             owner = self._run_of(marker)
         self._known[pid] = (owner, process.ticks)
 
-    def _is_bare(self, pid: int) -> bool:
-        """Whether a stray that shows no environment was begun without one, as far as one can tell.
+    def _session_owner(self, session: int) -> Run | None:
+        run = self._sessions.get(session)
+        # When all of a session are gone its number may become another's.
+        return run if run is not None and may_be(session, run.ticks) else None
 
-        It has none either while it ends, and for a moment while it begins another program.
-        """
-        process = process_stat(pid)
-        if process is None or process.exiting:
-            return False
-        now = time.monotonic()
-        return now - self._bare_since.setdefault(pid, now) >= BARE_SECONDS
+    def _know_hidden(self, pid: int) -> None:
+        """It is there, for who ended stays to be seen until reaped: /proc does not show other users' processes."""
+        try:
+            self._known[pid] = (self._session_owner(os.getsid(pid)), HIDDEN_TICKS)
+        except OSError:
+            self.unknown = True
