@@ -8,24 +8,30 @@ from tepui.master import agents, frameworks, messages, tasks
 from tepui.master.context import Context
 from tepui.master.state import Agent, Executor, Framework, held_resources
 from tepui.model import link
+from tepui.model.resources import Resources
 from tepui.model.task_states import TERMINAL_STATES
 from tepui.model.v1.mesos import TaskState, TaskStatus
 
 _Held = dict[str, Framework]
 """The frameworks of a snapshot that are not over, by id."""
+_Used = dict[str, Resources]
+"""What the allocator does not know yet that frameworks use, by their ids: it is told of each agent once."""
 
 
 def take_in(context: Context, agent: Agent, snapshot: link.Snapshot, sentence: str | None) -> None:
     """Learn what the agent holds. With a `sentence` the scheduler of each task that was not known here is told of it:
     it may believe the task lost or out of reach (Mesos: updates of reregistered agents)."""
     held = _take_frameworks(context, agent, snapshot)
-    _take_executors(context, agent, snapshot, held)
+    used: _Used = {}
+    _take_executors(context, agent, snapshot, held, used)
     seen: set[tuple[str, str]] = set()
     for task in snapshot.tasks:
         framework = held.get(task.framework_id)
         if framework is not None:
             seen.add((task.framework_id, task.info.task_id.value))
-            _take_task(context, agent, framework, task, sentence)
+            _take_task(context, agent, framework, task, sentence, used)
+    for framework_id, resources in used.items():
+        context.allocator.add_allocated(framework_id, agent.agent_id, resources)
     _give_up_stranded(context, agent)
     missing = [
         link.TaskName(framework_id=framework_id, task_id=task_id)
@@ -97,7 +103,13 @@ def _take_frameworks(context: Context, agent: Agent, snapshot: link.Snapshot) ->
     return held
 
 
-def _take_executors(context: Context, agent: Agent, snapshot: link.Snapshot, held: _Held) -> None:
+def _use(used: _Used, framework: Framework, resources: Resources) -> None:
+    name = framework.framework_id
+    before = used.get(name)
+    used[name] = resources if before is None else before + resources
+
+
+def _take_executors(context: Context, agent: Agent, snapshot: link.Snapshot, held: _Held, used: _Used) -> None:
     seen: set[tuple[str, str]] = set()
     for executor in snapshot.executors:
         framework = held.get(executor.framework_id)
@@ -108,7 +120,7 @@ def _take_executors(context: Context, agent: Agent, snapshot: link.Snapshot, hel
         if name not in agent.executors.get(executor.framework_id, {}):
             resources = held_resources(executor.info.resources, framework.first_role)
             tasks.add_executor(context, framework, agent, executor.info, resources)
-            context.allocator.add_allocated(framework.framework_id, agent.agent_id, resources)
+            _use(used, framework, resources)
     ended: list[Executor] = [
         known
         for framework_id, of_framework in agent.executors.items()
@@ -119,7 +131,9 @@ def _take_executors(context: Context, agent: Agent, snapshot: link.Snapshot, hel
         tasks.remove_executor(context, context.state.frameworks[known.framework_id], known, None)
 
 
-def _take_task(context: Context, agent: Agent, framework: Framework, held: link.HeldTask, sentence: str | None) -> None:
+def _take_task(
+    context: Context, agent: Agent, framework: Framework, held: link.HeldTask, sentence: str | None, used: _Used
+) -> None:
     name = held.info.task_id.value
     known = framework.tasks.get(name)
     if known is not None and known.agent_id != agent.agent_id:
@@ -136,7 +150,7 @@ def _take_task(context: Context, agent: Agent, framework: Framework, held: link.
         executor = agent.executors.get(framework.framework_id, {}).get(held.executor_id)
         info.executor = None if executor is None else executor.info
     resources = held_resources(info.resources, framework.first_role)
-    role = next(iter(resources.allocations()), None) or framework.first_role
+    role = resources.allocation_role or framework.first_role
     task = tasks.add(context, framework, agent, info, resources, role, held.state, held.executor_id)
     task.statuses = list(held.statuses)
     if not task.statuses and held.pending is not None:
@@ -155,7 +169,7 @@ def _take_task(context: Context, agent: Agent, framework: Framework, held: link.
     if held.state in TERMINAL_STATES:
         task.released = True
     else:
-        context.allocator.add_allocated(framework.framework_id, agent.agent_id, resources)
+        _use(used, framework, resources)
     if sentence is not None:
         status = messages.status(
             info.task_id,
