@@ -30,21 +30,35 @@ def end_supervisor(state_dir: Path, timeout_seconds: float) -> bool:
             pid, _, _ = _CREDENTIALS.unpack(
                 connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
             )
-            process = os.pidfd_open(pid)
-        except TimeoutError:
-            return False
-        except OSError:
+            process = _open_process(pid)
+        except (FileNotFoundError, ConnectionRefusedError, ProcessLookupError):
             return True
+        except OSError:  # it does not answer, or may not be asked
+            return False
         try:
             for command in ({"command": "hello", "versions": [PROTOCOL_VERSION]}, {"command": "stop", "kill": True}):
                 content = json.dumps(command).encode()
                 with suppress(OSError):
                     connection.sendall(_LENGTH.pack(len(content)) + content)
             end = select.poll()
-            end.register(process, select.POLLIN)
+            if process is None:
+                end.register(connection, select.POLLHUP)
+            else:
+                end.register(process, select.POLLIN)
             return bool(end.poll(timeout_seconds * 1000))
         finally:
-            os.close(process)
+            if process is not None:
+                os.close(process)
+
+
+def _open_process(pid: int) -> int | None:
+    """A pidfd; None where the kernel has none, or the process is in another namespace: its connection tells then."""
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise
+    except OSError:
+        return None
 
 
 def _connect(connection: socket.socket, state_dir: Path) -> None:
