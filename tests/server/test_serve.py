@@ -80,6 +80,11 @@ def test_a_port_in_use_is_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
     assert done.stderr.strip() == f"tepui: Port {port} cannot be listened on: Address already in use."
 
 
+def test_an_address_of_another_machine_is_named() -> None:
+    done = tepui("serve", "master", "--ip=192.0.2.1", "--port=0", "--registry=in_memory")
+    assert (done.returncode, done.stderr.strip()) == (1, "tepui: --ip=192.0.2.1 is no address of this machine.")
+
+
 def test_a_master_serves_more_connections_than_the_soft_limit_of_open_files(tmp_path: Path) -> None:
     limited = ["sh", "-c", 'ulimit -Sn 64; exec "$@"', "sh"]
     port = free_port()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 
 from tepui import __version__
 from tepui.model.metrics import Registry
-from tepui.model.shell import Answer, CloseLink, CloseSession, Effect, Event, OpenSession, Send, SendLink
+from tepui.model.shell import Answer, CloseLink, CloseSession, Effect, Event, OpenSession, Send, SendDrawn, SendLink
 from tepui.server.endpoints import CommonEndpoints
 from tepui.server.engine import Core, Engine
 from tepui.server.errors import StartError
@@ -54,6 +55,7 @@ class Server(ABC):
             Answer: self._exchange.answer,
             OpenSession: self._exchange.open,
             Send: self._exchange.send,
+            SendDrawn: self._exchange.send_drawn,
             CloseSession: self._exchange.close,
         }
 
@@ -67,10 +69,12 @@ class Server(ABC):
         """Returns the port. Raises StartError when it cannot be listened on."""
         garbage.tune()
         garbage.keep_looking(asyncio.get_running_loop())
-        wanted = self._flags.number("port")
+        ip, wanted = self._flags.text("ip"), self._flags.number("port")
         try:
-            return await self._http.start(self._flags.text("ip"), wanted)
+            return await self._http.start(ip, wanted)
         except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise StartError(f"--ip={ip} is no address of this machine.") from None
             raise StartError(f"Port {wanted} cannot be listened on: {os.strerror(error.errno or 0)}.") from None
 
     def _begin(self, core: Core, metrics: Registry) -> None:
