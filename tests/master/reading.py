@@ -7,11 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from tepui.model.drawn import Drawn
+from tepui.wire.drawing import draw
+from tepui.wire.json import encode_json
 from tests.conformance import captures
 
 EXPECTED = Path(__file__).with_name("expected")
 
 needs_captures = pytest.mark.skipif(not captures.CAPTURES_DIRECTORY.is_dir(), reason=captures.MISSING)
+
+
+def as_json(answer: object) -> bytes:
+    """Plain data or messages as JSON, made whole or drawn."""
+    return b"".join(draw(answer)) if isinstance(answer, Drawn) else encode_json(answer)
 
 
 def pretty(body: bytes) -> str:

@@ -17,7 +17,7 @@ from tepui.master.state import Agent, Framework, State, Task
 from tepui.model.resources import Resources
 from tepui.model.v1.master import Call
 from tepui.model.v1.mesos import AgentID, AgentInfo, FrameworkInfo, TaskID, TaskInfo, TaskState
-from tepui.wire.json import encode_json
+from tests.master import reading
 from tests.master.stage import Stage
 from tests.master.test_histories import STEP, History, Steps
 
@@ -52,7 +52,7 @@ def shown(picture: Picture) -> dict[str, Any]:
     found["tasks"] = legacy.picture_answer(picture, "tasks", {"limit": "100000"}).body  # type: ignore[union-attr]
     for name in LISTS:
         found[f"list of {name}"] = extensions.picture_answer(picture, name, {"limit": "10000"})
-    return {name: in_order(json.loads(encode_json(answer))) for name, answer in found.items()}
+    return {name: in_order(json.loads(reading.as_json(answer))) for name, answer in found.items()}
 
 
 def the_mirror_shows_what_the_leader_shows(stage: Stage, mirror: Mirror) -> None:

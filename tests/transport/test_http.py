@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from tepui.transport.hot import HotRequest, Limits
+from tepui.transport.hot import HotRequest, Limits, Stream
 from tepui.transport.http import method_not_allowed, text
 from tests.transport.harness import Collector, both_loops, cold, post, run_on, serving, until
 
@@ -209,7 +209,7 @@ def test_stopping_writes_what_is_ready_and_closes_everything(loop: str) -> None:
             busy.send(get("/slow"))
             await started.wait()
             assert server.http.cold_connections == 1
-            assert streams[0].stream is not None
+            assert isinstance(streams[0].stream, Stream)
             streams[0].stream.send(b"last")
             stopping = asyncio.create_task(server.http.stop(grace_seconds=5.0))
             await until(lambda: server.counters.connections == 0)

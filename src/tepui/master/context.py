@@ -101,6 +101,7 @@ class Context:
         "state",
         "store_token",
         "timers",
+        "undrawn",
     )
 
     def __init__(
@@ -148,6 +149,8 @@ class Context:
         self.pending_stores: dict[int, Callable[[], None]] = {}
         """What waits for `Stored(token)`."""
         self.store_token = 0
+        self.undrawn: dict[str, dict[str, set[str]]] = {}
+        """Tasks that the first picture of an operator stream has yet to show: by session, then framework id."""
         self.next_framework = 0
         self.next_agent = 0
         self.next_offer = 0

@@ -1,18 +1,22 @@
 """The legacy JSON endpoints of the master: plain data in Mesos's order of keys, built from the records.
 
-`answer` serves every endpoint that only reads; `torn_down` judges the form of `/teardown`, whose effect is the core's.
+What may be large is a tree (`tepui.model.drawn`): its lists are those of the moment of the request, and what they hold
+is shown as it is when its part is made. `answer` serves every endpoint that only reads; `torn_down` judges the form of
+`/teardown`, whose effect is the core's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from itertools import islice
 from typing import Any, NamedTuple
 
 from tepui.master import maintenance
 from tepui.master.gauges import Picture, Reading, snapshot
-from tepui.master.state import Agent, Framework, Offer, State, Task
+from tepui.master.state import Agent, Executor, Framework, Offer, State, Task
 from tepui.master.sums import RoleSums, offered, role_sums, used_by, used_on
-from tepui.master.views import quota_status, weight_infos
+from tepui.master.views import AGENTS_PER_PART, FRAMEWORKS_PER_PART, quota_status, weight_infos
+from tepui.model.drawn import ROWS_PER_PART, Drawn, Rows
 from tepui.model.legacy import Object, Objects, attributes_object, labels_array, version_object
 from tepui.model.operators import agent_pid, capabilities, time_info
 from tepui.model.quantities import Quantities
@@ -37,12 +41,14 @@ _COUNTED_STATES: tuple[TaskState, ...] = (
     TaskState.TASK_UNREACHABLE,
 )
 """The states that `/state-summary` counts, in its order."""
+_COUNTED_PER_PART = 1000
+"""So many tasks are looked at in one step."""
 
 _Query = Mapping[str, str]
 
 
 class LegacyAnswer(NamedTuple):
-    """`body` is plain data, a sentence, or None for none."""
+    """`body` is plain data, an answer to be drawn, a sentence, or None for none."""
 
     status: int
     body: object = None
@@ -60,7 +66,10 @@ def answer(reading: Reading, endpoint: str, query: _Query) -> LegacyAnswer | Non
 def picture_answer(picture: Picture, endpoint: str, query: _Query) -> LegacyAnswer | None:
     """The same, of what a picture shows: without metrics and what the allocator thinks."""
     read = _READ_PICTURE.get(endpoint)
-    return None if read is None else LegacyAnswer(200, read(picture, query))
+    if read is None:
+        return None
+    body = read(picture, query)
+    return LegacyAnswer(200, body.whole() if isinstance(body, Drawn) and body.is_small else body)
 
 
 def torn_down(state: State, form: _Query) -> Framework | LegacyAnswer:
@@ -162,10 +171,39 @@ def _framework_summary(framework: Framework, used: Resources, held: Resources, o
     }
 
 
-def framework_object(framework: Framework, objects: Objects) -> Object:
+class _Shown(NamedTuple):
+    """A framework, and the tasks that it had when somebody asked."""
+
+    framework: Framework
+    tasks: list[Task]
+    unreachable: list[Task]
+    completed: list[Task]
+
+    @classmethod
+    def of(cls, framework: Framework) -> _Shown:
+        return cls(
+            framework,
+            list(framework.tasks.values()),
+            list(framework.unreachable_tasks.values()),
+            list(framework.completed_tasks),
+        )
+
+    @property
+    def parts(self) -> int:
+        return (len(self.tasks) + len(self.unreachable) + len(self.completed)) // ROWS_PER_PART
+
+
+def _framework_rows(frameworks: Iterable[Framework], objects: Objects) -> Rows:
+    """Whole frameworks: who is among them, and which tasks each has, is what is so now."""
+    shown = [_Shown.of(framework) for framework in frameworks]
+    return Rows(shown, lambda one: _framework_object(one, objects), FRAMEWORKS_PER_PART, within=lambda one: one.parts)
+
+
+def _framework_object(shown: _Shown, objects: Objects) -> Object:
     """A framework with all of its tasks, offers and executors."""
+    framework = shown.framework
     info = framework.info
-    used = used_by(framework)
+    used = used_by(framework, shown.tasks)
     held = offered(framework)
     result = _framework_summary(framework, used, held, objects)
     result["user"] = info.user
@@ -182,18 +220,25 @@ def framework_object(framework: Framework, objects: Objects) -> Object:
         result["roles"] = framework.roles
     else:
         result["role"] = framework.roles[0]
-    result["tasks"] = [task_object(task, objects) for task in framework.tasks.values()]
-    result["unreachable_tasks"] = [task_object(task, objects) for task in framework.unreachable_tasks.values()]
-    result["completed_tasks"] = [task_object(task, objects) for task in framework.completed_tasks]
-    result["offers"] = [_offer_object(offer, objects) for offer in framework.offers.values()]
-    result["executors"] = [
-        objects.executor(executor.info, executor.framework_id, executor.resources) | {"slave_id": executor.agent_id}
-        for executors in framework.executors.values()
-        for executor in executors.values()
-    ]
+
+    def task(task: Task) -> Object:
+        return task_object(task, objects)
+
+    result["tasks"] = Rows(shown.tasks, task)
+    result["unreachable_tasks"] = Rows(shown.unreachable, task)
+    result["completed_tasks"] = Rows(shown.completed, task)
+    result["offers"] = Rows(list(framework.offers.values()), lambda offer: _offer_object(offer, objects))
+    executors = [executor for of_agent in framework.executors.values() for executor in of_agent.values()]
+    result["executors"] = Rows(executors, lambda executor: _executor_object(executor, objects))
     if info.labels is not None:
         result["labels"] = labels_array(info.labels)
     result["offer_constraints"] = framework.offer_constraints or {}
+    return result
+
+
+def _executor_object(executor: Executor, objects: Objects) -> Object:
+    result = objects.executor(executor.info, executor.framework_id, executor.resources)
+    result["slave_id"] = executor.agent_id
     return result
 
 
@@ -210,7 +255,7 @@ def _offer_object(offer: Offer, objects: Objects) -> Object:
 # Endpoints.
 
 
-def _state(reading: Picture, _: _Query) -> Object:
+def _state(reading: Picture, _: _Query) -> Drawn:
     config, state = reading.config, reading.state
     objects = Objects()
     active = sum(agent.active for agent in state.agents.values())
@@ -237,13 +282,11 @@ def _state(reading: Picture, _: _Query) -> Object:
             result[name] = config.flags[name]
     result |= _flags(reading, {})
     result |= _agents(state, objects)
-    result["frameworks"] = [framework_object(framework, objects) for framework in state.frameworks.values()]
-    result["completed_frameworks"] = [
-        framework_object(framework, objects) for framework in state.completed_frameworks.values()
-    ]
+    result["frameworks"] = _framework_rows(state.frameworks.values(), objects)
+    result["completed_frameworks"] = _framework_rows(state.completed_frameworks.values(), objects)
     result["orphan_tasks"] = []
     result["unregistered_frameworks"] = []
-    return result
+    return Drawn(result)
 
 
 def _leader_info(info: MasterInfo) -> Object:
@@ -255,44 +298,68 @@ def _leader_info(info: MasterInfo) -> Object:
 
 def _agents(state: State, objects: Objects) -> Object:
     return {
-        "slaves": [agent_object(agent, objects) for agent in state.agents.values()],
-        "recovered_slaves": [agent_info_object(info) for info in state.recovered_agents.values()],
+        "slaves": Rows(list(state.agents.values()), lambda agent: agent_object(agent, objects), AGENTS_PER_PART),
+        "recovered_slaves": Rows(list(state.recovered_agents.values()), agent_info_object),
     }
 
 
-def _state_summary(reading: Picture, _: _Query) -> Object:
-    config, state = reading.config, reading.state
-    objects = Objects()
-    by_agent: dict[str, dict[TaskState, int]] = {}
-    frameworks_of_agent: dict[str, dict[str, None]] = {}
+def _state_summary(reading: Picture, _: _Query) -> Drawn:
+    state = reading.state
+    tasks = [(framework, list(_remembered_tasks(framework))) for framework in state.frameworks.values()]
+    agents = list(state.agents.values())
+    counted = sum(len(of_framework) for _, of_framework in tasks)
+    parts = counted // _COUNTED_PER_PART + len(agents) // AGENTS_PER_PART
+    return Drawn(_summarised(reading, tasks, agents), parts=parts)
+
+
+class _Counts:
+    """How many tasks are in each state, on an agent or of a framework."""
+
+    __slots__ = ("framework_ids", "states")
+
+    def __init__(self) -> None:
+        self.states = dict.fromkeys(_COUNTED_STATES, 0)
+        self.framework_ids: dict[str, None] = {}
+
+    def members(self) -> Object:
+        return {state.value: number for state, number in self.states.items()}
+
+
+def _summarised(
+    reading: Picture, tasks: list[tuple[Framework, list[Task]]], agents: list[Agent]
+) -> Generator[None, None, Object]:
+    """The tree of `/state-summary`. The counts come first, so they are made in steps of their own."""
+    config, objects = reading.config, Objects()
+    by_agent: dict[str, _Counts] = {}
     frameworks = []
-    for framework in state.frameworks.values():
-        own = dict.fromkeys(_COUNTED_STATES, 0)
-        agents: dict[str, None] = {}
-        for task in _remembered_tasks(framework):
-            agent_id = task.agent_id
-            if agent_id not in agents:
-                agents[agent_id] = None
-                by_agent.setdefault(agent_id, dict.fromkeys(_COUNTED_STATES, 0))
-                frameworks_of_agent.setdefault(agent_id, {})[framework.framework_id] = None
-            if task.state in own:
-                own[task.state] += 1
-                by_agent[agent_id][task.state] += 1
+    for framework, of_framework in tasks:
+        own = _Counts()
+        on_agents: dict[str, _Counts] = {}
+        remaining = iter(of_framework)
+        while some := list(islice(remaining, _COUNTED_PER_PART)):
+            for task in some:
+                counts = on_agents.get(task.agent_id)
+                if counts is None:
+                    counts = on_agents[task.agent_id] = by_agent.setdefault(task.agent_id, _Counts())
+                    counts.framework_ids[framework.framework_id] = None
+                if task.state in own.states:
+                    own.states[task.state] += 1
+                    counts.states[task.state] += 1
+            yield
         summary = _framework_summary(framework, used_by(framework), offered(framework), objects)
-        summary |= {task_state.value: number for task_state, number in own.items()}
-        summary["slave_ids"] = list(agents)
-        frameworks.append(summary)
-    slaves = []
-    for agent in state.agents.values():
-        summary = agent_object(agent, objects)
-        numbers = by_agent.get(agent.agent_id, {})
-        summary |= {task_state.value: numbers.get(task_state, 0) for task_state in _COUNTED_STATES}
-        summary["framework_ids"] = list(frameworks_of_agent.get(agent.agent_id, ()))
-        slaves.append(summary)
+        frameworks.append(summary | own.members() | {"slave_ids": list(on_agents)})
+        yield
+
+    def agent_summary(agent: Agent) -> Object:
+        counts = by_agent.get(agent.agent_id) or _Counts()
+        return agent_object(agent, objects) | counts.members() | {"framework_ids": list(counts.framework_ids)}
+
     result: Object = {"hostname": config.info.hostname or ""}
     if config.cluster is not None:
         result["cluster"] = config.cluster
-    return result | {"slaves": slaves, "frameworks": frameworks}
+    result["slaves"] = Rows(agents, agent_summary, AGENTS_PER_PART)
+    result["frameworks"] = frameworks
+    return result
 
 
 def _remembered_tasks(framework: Framework) -> Iterable[Task]:
@@ -301,48 +368,41 @@ def _remembered_tasks(framework: Framework) -> Iterable[Task]:
     yield from framework.completed_tasks
 
 
-def _slaves(reading: Picture, query: _Query) -> Object:
+def _slaves(reading: Picture, query: _Query) -> Drawn:
     wanted = query.get("slave_id")
     state = reading.state
     objects = Objects()
-    return {
-        "slaves": [
-            _full_agent_object(agent, objects)
-            for agent in state.agents.values()
-            if wanted is None or agent.agent_id == wanted
-        ],
-        "recovered_slaves": [
-            agent_info_object(info)
-            for agent_id, info in state.recovered_agents.items()
-            if wanted is None or agent_id == wanted
-        ],
-    }
+    agents = [agent for agent in state.agents.values() if wanted is None or agent.agent_id == wanted]
+    recovered = [info for agent_id, info in state.recovered_agents.items() if wanted is None or agent_id == wanted]
+    return Drawn(
+        {
+            "slaves": Rows(agents, lambda agent: _full_agent_object(agent, objects), AGENTS_PER_PART),
+            "recovered_slaves": Rows(recovered, agent_info_object),
+        }
+    )
 
 
-def _frameworks(reading: Picture, query: _Query) -> Object:
+def _frameworks(reading: Picture, query: _Query) -> Drawn:
     wanted = query.get("framework_id")
     state = reading.state
     objects = Objects()
 
-    def shown(frameworks: Iterable[Framework]) -> list[Object]:
-        return [
-            framework_object(framework, objects)
-            for framework in frameworks
-            if wanted is None or framework.framework_id == wanted
-        ]
+    def shown(frameworks: Iterable[Framework]) -> Rows:
+        chosen = [framework for framework in frameworks if wanted is None or framework.framework_id == wanted]
+        return _framework_rows(chosen, objects)
 
-    return {
-        "frameworks": shown(state.frameworks.values()),
-        "completed_frameworks": shown(state.completed_frameworks.values()),
-        "unregistered_frameworks": [],
-    }
+    return Drawn(
+        {
+            "frameworks": shown(state.frameworks.values()),
+            "completed_frameworks": shown(state.completed_frameworks.values()),
+            "unregistered_frameworks": [],
+        }
+    )
 
 
-def _tasks(reading: Picture, query: _Query) -> Object:
+def _tasks(reading: Picture, query: _Query) -> Drawn:
     """A page of all remembered tasks, by the time of their first update; newest first unless `order=asc`."""
     framework_id, task_id = query.get("framework_id"), query.get("task_id")
-    limit = _whole_number(query.get("limit"), TASKS_LIMIT_DEFAULT)
-    offset = _whole_number(query.get("offset"), 0)
     state = reading.state
     found = [
         task
@@ -352,9 +412,23 @@ def _tasks(reading: Picture, query: _Query) -> Object:
         for task in _remembered_tasks(framework)
         if task_id is None or task.task_id == task_id
     ]
-    found.sort(key=_first_heard_at, reverse=query.get("order") != "asc")
+    begin = _whole_number(query.get("offset"), 0)
+    limit = _whole_number(query.get("limit"), TASKS_LIMIT_DEFAULT)
+    parts = len(found) // _COUNTED_PER_PART + min(limit, len(found)) // ROWS_PER_PART
+    newest_first = query.get("order") != "asc"
+    return Drawn(_page_of_tasks(found, begin, limit, newest_first=newest_first), parts=parts)
+
+
+def _page_of_tasks(found: list[Task], begin: int, limit: int, *, newest_first: bool) -> Generator[None, None, Object]:
+    """The tree of `/tasks`. When each task was first heard of is read in steps of their own."""
+    heard_at: list[float] = []
+    while len(heard_at) < len(found):
+        heard_at += map(_first_heard_at, found[len(heard_at) : len(heard_at) + _COUNTED_PER_PART])
+        yield
+    order = sorted(range(len(found)), key=heard_at.__getitem__, reverse=newest_first)
     objects = Objects()
-    return {"tasks": [task_object(task, objects) for task in found[offset : offset + limit]]}
+    shown = [found[index] for index in order[begin : begin + limit]]
+    return {"tasks": Rows(shown, lambda task: task_object(task, objects))}
 
 
 def _first_heard_at(task: Task) -> float:

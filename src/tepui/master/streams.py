@@ -1,4 +1,8 @@
-"""Operator event streams: folds over the change records, from a whole picture at the beginning."""
+"""Operator event streams: folds over the change records, from a whole picture at the beginning.
+
+A large picture is drawn in parts while the cluster goes on. What happens to a task before its part is made is seen in
+the picture, so its updates until then are not told: a stream shows each change once, in the picture or after it.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +20,9 @@ from tepui.master.records import (
     TaskUpdated,
 )
 from tepui.master.state import Agent, Framework, Task
+from tepui.model.drawn import Drawn
 from tepui.model.operators import time_info
-from tepui.model.shell import OpenSession
+from tepui.model.shell import OpenSession, SendDrawn
 from tepui.model.v1.master import Event, Response
 from tepui.model.v1.mesos import AgentID, FrameworkID, TaskStatus
 
@@ -32,29 +37,75 @@ def subscribe(context: Context, event: OperatorCall) -> None:
     streams = context.state.operator_streams
     while len(streams) >= max(1, context.config.operator_streams_max):
         oldest, _ = streams.popitem(last=False)
+        context.undrawn.pop(oldest, None)
         context.close_stream(oldest)
     streams[event.session] = event.principal
     context.effects.append(OpenSession(event.request, event.session))
-    picture = Event.Subscribed(
-        get_state=views.get_state(context.state), heartbeat_interval_seconds=context.config.heartbeat_seconds
-    )
-    context.send_stream(event.session, Event(type=_Type.SUBSCRIBED, subscribed=picture))
+    picture = _picture(context, event.session)
+    if isinstance(picture, Drawn):
+        context.effects.append(SendDrawn(event.session, picture))
+    else:
+        context.send_stream(event.session, picture)
     context.send_stream(event.session, messages.OPERATOR_HEARTBEAT)
     context.beat_later(event.session)
 
 
+def _picture(context: Context, session: str) -> Event | Drawn:
+    """The first event of a stream: everything."""
+    state = context.state
+    heartbeat = context.config.heartbeat_seconds
+    undrawn: dict[str, set[str]] = {}
+
+    def drawn(task: Task) -> None:
+        of_framework = undrawn.get(task.framework_id)
+        if of_framework is not None:
+            of_framework.discard(task.task_id)
+            if not of_framework:
+                del undrawn[task.framework_id]
+                if not undrawn:
+                    context.undrawn.pop(session, None)
+
+    rows = views.state_rows(state, drawn)
+    tree = {"type": _Type.SUBSCRIBED, "subscribed": {"get_state": rows, "heartbeat_interval_seconds": heartbeat}}
+    picture = Drawn(tree, Event)
+    if picture.is_small:
+        told = Event.Subscribed(get_state=views.whole_state(rows), heartbeat_interval_seconds=heartbeat)
+        return Event(type=_Type.SUBSCRIBED, subscribed=told)
+    for framework in state.frameworks.values():
+        if framework.tasks or framework.unreachable_tasks:
+            undrawn[framework.framework_id] = {*framework.tasks, *framework.unreachable_tasks}
+    if undrawn:
+        context.undrawn[session] = undrawn
+    return picture
+
+
 def closed(context: Context, session: str) -> None:
     context.state.operator_streams.pop(session, None)
+    context.undrawn.pop(session, None)
 
 
 def fold(context: Context, record: Record, subject: object) -> None:
-    """Tell every stream whose principal may know it."""
+    """Tell every stream whose principal may know it, unless its picture will show it."""
     event = _event_of(context, record, subject)
     if event is None:
         return
+    undrawn = context.undrawn
     for session, principal in list(context.state.operator_streams.items()):
+        if undrawn and session in undrawn and _is_in_picture(undrawn[session], record):
+            continue
         if _may_see(context, principal, record, subject):
             context.send_stream(session, event)
+
+
+def _is_in_picture(undrawn: dict[str, set[str]], record: Record) -> bool:
+    """Whether the part of a picture that is still to be made will show what the record says."""
+    match record:
+        case TaskUpdated():
+            return record.task_id in undrawn.get(record.framework_id, ())
+        case TaskAdded():
+            # Another task with this id is shown as it ended; this one is told by events from the beginning.
+            undrawn.get(record.framework_id, set()).discard(record.task_id)
+    return False
 
 
 def _event_of(context: Context, record: Record, subject: object) -> Event | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from tepui.master.state import Agent, Framework, State
+from tepui.master.state import Agent, Framework, State, Task
 from tepui.model.quantities import Quantities, add_quantities
 from tepui.model.resource_kind import SCALAR, Kind
 from tepui.model.resources import Resources
@@ -13,15 +14,25 @@ from tepui.model.roles import ancestors
 
 
 def total_of(parts: Iterable[Resources]) -> Resources:
-    """The sum of many resources. Scalars are added in place: tens of thousands of tasks take milliseconds."""
+    """The sum of many resources. Most tasks share theirs with others, and with the task before: those are only counted,
+    so that tens of thousands take some milliseconds."""
+    counted: dict[int, list[Any]] = {}
+    last: Resources | None = None
+    entry: list[Any] = []
+    for part in parts:
+        if part is not last:
+            last = part
+            entry = counted.setdefault(id(part), [part, 0])
+        entry[1] += 1
     amounts: dict[Kind, int] = {}
     others = Resources.NONE
-    for part in parts:
+    for part, number in counted.values():
         for kind, amount in part:
             if type(amount) is int:
-                amounts[kind] = amounts.get(kind, 0) + amount
+                amounts[kind] = amounts.get(kind, 0) + amount * number
             else:
-                others += Resources([(kind, amount)])
+                for _ in range(number):
+                    others += Resources([(kind, amount)])
     return Resources(amounts.items()) + others
 
 
@@ -44,9 +55,10 @@ def parts_used_on(agent: Agent) -> Iterable[Resources]:
             yield executor.resources
 
 
-def parts_used_by(framework: Framework) -> Iterable[Resources]:
-    """What each of the framework's tasks that hold resources and each of its executors has."""
-    for task in framework.tasks.values():
+def parts_used_by(framework: Framework, tasks: Iterable[Task] | None = None) -> Iterable[Resources]:
+    """What each of the framework's tasks that hold resources and each of its executors has; `tasks` are those that
+    count, where the caller has them."""
+    for task in framework.tasks.values() if tasks is None else tasks:
         if not task.released:
             yield task.resources
     for executors in framework.executors.values():
@@ -59,9 +71,9 @@ def used_on(agent: Agent) -> Resources:
     return total_of(parts_used_on(agent))
 
 
-def used_by(framework: Framework) -> Resources:
-    """What the framework's tasks and executors have together."""
-    return total_of(parts_used_by(framework))
+def used_by(framework: Framework, tasks: Iterable[Task] | None = None) -> Resources:
+    """What the framework's tasks and executors have together; `tasks` as in `parts_used_by`."""
+    return total_of(parts_used_by(framework, tasks))
 
 
 def offered(holder: Agent | Framework) -> Resources:

@@ -1,12 +1,14 @@
 """What operators read through the v1 API: answers built from the master's records, which they never change.
 
-The builders of one task, agent, framework or executor serve the operator's event stream too. Only GET_LOGGING_LEVEL,
-LIST_FILES and READ_FILE are not here: the shell knows those.
+The builders of one task, agent, framework or executor serve the operator's event stream too. Arrays that grow with the
+cluster are `tepui.model.drawn.Rows`, of which a small answer is made whole and a large one drawn. Only
+GET_LOGGING_LEVEL, LIST_FILES and READ_FILE are not here: the shell knows those.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from tepui.master import maintenance
 from tepui.master.gauges import Picture, Reading, snapshot
@@ -14,6 +16,7 @@ from tepui.master.offers import message_of
 from tepui.master.state import Agent, Executor, Framework, Offer, Operation, State, Task
 from tepui.master.sums import offered, role_sums, used_by, used_on
 from tepui.model import operators
+from tepui.model.drawn import Drawn, Rows, Tree
 from tepui.model.resources import ReservationForm, Resources
 from tepui.model.v1 import mesos
 from tepui.model.v1.maintenance import Schedule
@@ -33,15 +36,20 @@ from tepui.model.values import as_float
 Type = Call.Type
 Answer = Response.Type
 
+AGENTS_PER_PART = 10
+"""An agent is as much work as some tasks: what runs on it is summed up."""
+FRAMEWORKS_PER_PART = 10
+"""The same, without its tasks."""
 
-def answer(reading: Reading, call: Call) -> Response | None:
+
+def answer(reading: Reading, call: Call) -> Response | Drawn | None:
     """The answer to a call that only reads; None for any other call. The call has been validated."""
     if call.type is Type.GET_METRICS:
         return _metrics(reading)
     return picture_answer(reading, call)
 
 
-def picture_answer(picture: Picture, call: Call) -> Response | None:
+def picture_answer(picture: Picture, call: Call) -> Response | Drawn | None:
     """The same, of what a picture shows: without GET_METRICS."""
     view = None if call.type is None else _VIEWS.get(call.type)
     return None if view is None else view(picture)
@@ -139,58 +147,84 @@ def _resources(resources: Resources) -> list[Resource]:
 # The builders of everything of a kind, without the answer around them.
 
 
-def get_tasks(state: State) -> Response.GetTasks:
-    """All tasks that are remembered. Those that ended but whose end is not acknowledged are among `tasks`."""
-    result = Response.GetTasks()
-    for framework in _all_frameworks(state):
-        own_id = framework.info.id
-        result.tasks += [task_message(task, own_id) for task in framework.tasks.values()]
-        result.unreachable_tasks += [task_message(task, own_id) for task in framework.unreachable_tasks.values()]
-        result.completed_tasks += [task_message(task, own_id) for task in framework.completed_tasks]
-    return result
+def task_rows(state: State, tell: Callable[[Task], None] = lambda _: None) -> Tree:
+    """All tasks that are remembered. Those that ended but whose end is not acknowledged are among `tasks`. `tell` hears
+    of each when it is shown."""
+    frameworks = list(_all_frameworks(state))
+    own_ids = {framework.framework_id: framework.info.id for framework in frameworks}
+
+    def make(task: Task) -> mesos.Task:
+        tell(task)
+        return task_message(task, own_ids[task.framework_id])
+
+    return {
+        "tasks": Rows([task for each in frameworks for task in each.tasks.values()], make),
+        "unreachable_tasks": Rows([task for each in frameworks for task in each.unreachable_tasks.values()], make),
+        "completed_tasks": Rows([task for each in frameworks for task in each.completed_tasks], make),
+    }
 
 
-def get_executors(state: State) -> Response.GetExecutors:
+def executor_rows(state: State) -> Tree:
     """All executors but those that agents themselves make for commands, which the master does not know."""
-    return Response.GetExecutors(
-        executors=[
-            executor_message(executor)
-            for framework in state.frameworks.values()
-            for executors in framework.executors.values()
-            for executor in executors.values()
-        ]
-    )
+    executors = [
+        executor
+        for framework in state.frameworks.values()
+        for executors in framework.executors.values()
+        for executor in executors.values()
+    ]
+    return {"executors": Rows(executors, executor_message)}
 
 
-def get_frameworks(state: State) -> Response.GetFrameworks:
-    return Response.GetFrameworks(
-        frameworks=[framework_message(framework, state) for framework in state.frameworks.values()],
-        completed_frameworks=[framework_message(framework, state) for framework in state.completed_frameworks.values()],
-    )
+def framework_rows(state: State) -> Tree:
+    def make(framework: Framework) -> Response.GetFrameworks.Framework:
+        return framework_message(framework, state)
+
+    return {
+        "frameworks": Rows(list(state.frameworks.values()), make, FRAMEWORKS_PER_PART),
+        "completed_frameworks": Rows(list(state.completed_frameworks.values()), make, FRAMEWORKS_PER_PART),
+    }
 
 
-def get_agents(state: State) -> Response.GetAgents:
-    return Response.GetAgents(
-        agents=[agent_message(agent) for agent in state.agents.values()],
-        recovered_agents=list(state.recovered_agents.values()),
-    )
+def agent_rows(state: State) -> Tree:
+    return {
+        "agents": Rows(list(state.agents.values()), agent_message, AGENTS_PER_PART),
+        "recovered_agents": Rows(list(state.recovered_agents.values()), lambda info: info),
+    }
+
+
+def operation_rows(state: State) -> Tree:
+    """All operations that are under way, or whose outcome waits to be acknowledged."""
+    operations = [each for agent in state.agents.values() for each in agent.operations.values()]
+    return {"operations": Rows(operations, operation_message)}
 
 
 def get_operations(state: State) -> Response.GetOperations:
-    """All operations that are under way, or whose outcome waits to be acknowledged."""
-    return Response.GetOperations(
-        operations=[operation_message(each) for agent in state.agents.values() for each in agent.operations.values()]
-    )
+    """The same, made at once."""
+    return Response.GetOperations(**_listed(operation_rows(state)))
 
 
-def get_state(state: State) -> Response.GetState:
-    """Everything, as GET_STATE and the first event of an operator stream tell it."""
+def state_rows(state: State, tell: Callable[[Task], None] = lambda _: None) -> Tree:
+    """Everything, as GET_STATE and the first event of an operator stream tell it; `tell` as in `task_rows`."""
+    return {
+        "get_tasks": task_rows(state, tell),
+        "get_executors": executor_rows(state),
+        "get_frameworks": framework_rows(state),
+        "get_agents": agent_rows(state),
+    }
+
+
+def whole_state(rows: Tree) -> Response.GetState:
+    """What `state_rows` gave, made at once."""
     return Response.GetState(
-        get_tasks=get_tasks(state),
-        get_executors=get_executors(state),
-        get_frameworks=get_frameworks(state),
-        get_agents=get_agents(state),
+        get_tasks=Response.GetTasks(**_listed(rows["get_tasks"])),
+        get_executors=Response.GetExecutors(**_listed(rows["get_executors"])),
+        get_frameworks=Response.GetFrameworks(**_listed(rows["get_frameworks"])),
+        get_agents=Response.GetAgents(**_listed(rows["get_agents"])),
     )
+
+
+def _listed(rows: Tree) -> dict[str, list[Any]]:
+    return {name: list(entries) for name, entries in rows.items()}
 
 
 def _all_frameworks(state: State) -> Iterator[Framework]:
@@ -220,24 +254,35 @@ def _metrics(reading: Reading) -> Response:
     return Response(type=Answer.GET_METRICS, get_metrics=Response.GetMetrics(metrics=metrics))
 
 
-def _state(reading: Picture) -> Response:
-    return Response(type=Answer.GET_STATE, get_state=get_state(reading.state))
+def _answered(kind: Response.Type, name: str, rows: Tree, whole: Callable[[], Any]) -> Response | Drawn:
+    """Rows as the answer's member `name`: a small one as `whole` makes it, a large one drawn."""
+    drawn = Drawn({"type": kind, name: rows}, Response)
+    return Response(type=kind, **{name: whole()}) if drawn.is_small else drawn
 
 
-def _agents(reading: Picture) -> Response:
-    return Response(type=Answer.GET_AGENTS, get_agents=get_agents(reading.state))
+def _state(reading: Picture) -> Response | Drawn:
+    rows = state_rows(reading.state)
+    return _answered(Answer.GET_STATE, "get_state", rows, lambda: whole_state(rows))
 
 
-def _frameworks(reading: Picture) -> Response:
-    return Response(type=Answer.GET_FRAMEWORKS, get_frameworks=get_frameworks(reading.state))
+def _agents(reading: Picture) -> Response | Drawn:
+    rows = agent_rows(reading.state)
+    return _answered(Answer.GET_AGENTS, "get_agents", rows, lambda: Response.GetAgents(**_listed(rows)))
 
 
-def _executors(reading: Picture) -> Response:
-    return Response(type=Answer.GET_EXECUTORS, get_executors=get_executors(reading.state))
+def _frameworks(reading: Picture) -> Response | Drawn:
+    rows = framework_rows(reading.state)
+    return _answered(Answer.GET_FRAMEWORKS, "get_frameworks", rows, lambda: Response.GetFrameworks(**_listed(rows)))
 
 
-def _tasks(reading: Picture) -> Response:
-    return Response(type=Answer.GET_TASKS, get_tasks=get_tasks(reading.state))
+def _executors(reading: Picture) -> Response | Drawn:
+    rows = executor_rows(reading.state)
+    return _answered(Answer.GET_EXECUTORS, "get_executors", rows, lambda: Response.GetExecutors(**_listed(rows)))
+
+
+def _tasks(reading: Picture) -> Response | Drawn:
+    rows = task_rows(reading.state)
+    return _answered(Answer.GET_TASKS, "get_tasks", rows, lambda: Response.GetTasks(**_listed(rows)))
 
 
 def _roles(reading: Picture) -> Response:
@@ -282,8 +327,9 @@ def _master(reading: Picture) -> Response:
     )
 
 
-def _operations(reading: Picture) -> Response:
-    return Response(type=Answer.GET_OPERATIONS, get_operations=get_operations(reading.state))
+def _operations(reading: Picture) -> Response | Drawn:
+    rows = operation_rows(reading.state)
+    return _answered(Answer.GET_OPERATIONS, "get_operations", rows, lambda: get_operations(reading.state))
 
 
 def _quota(reading: Picture) -> Response:
@@ -319,7 +365,7 @@ def _maintenance_schedule(reading: Picture) -> Response:
     )
 
 
-_VIEWS: dict[Call.Type, Callable[[Picture], Response]] = {
+_VIEWS: dict[Call.Type, Callable[[Picture], Response | Drawn]] = {
     Type.GET_HEALTH: _health,
     Type.GET_FLAGS: _flags,
     Type.GET_VERSION: _version,

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from tepui.model.drawn import Drawn
 from tepui.model.link import LinkMessage
 
 Authorizer = Callable[[str | None, str, str], bool]
@@ -68,7 +69,8 @@ class Answer(Effect):
     """The answer to a request.
 
     `body` is None (no body), text (an error's sentence, or the default `<code> <reason>.` when empty with an error
-    status), a v1 message, or plain data (dicts, lists, numbers) for the legacy endpoints. `headers` are sent on top.
+    status), a v1 message, plain data (dicts, lists, numbers) for the legacy endpoints, or either of them `Drawn`.
+    `headers` are sent on top.
     """
 
     request: int
@@ -89,6 +91,13 @@ class Send(Effect):
 
     session: str
     event: msgspec.Struct
+
+
+class SendDrawn(Effect):
+    """The same of an event that is too large to be made at once. It is one record; what is sent later follows it."""
+
+    session: str
+    event: Drawn
 
 
 class CloseSession(Effect):

@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tepui.model.drawn import Drawn
 from tepui.model.message import WireMessage
 from tepui.model.mirror import MirrorPart
-from tepui.model.shell import Answer, CloseSession, Event, OpenSession, Send, SessionBacklog, SessionClosed
+from tepui.model.shell import Answer, CloseSession, Event, OpenSession, Send, SendDrawn, SessionBacklog, SessionClosed
+from tepui.server.drawing import ANSWERS_MAX, PICTURES_MAX, RETRY_AFTER_SECONDS, DrawnAnswer, DrawnRecord
 from tepui.transport.heads import Headers
 from tepui.transport.hot import HotRequest, Stream
+from tepui.transport.slices import Slices
+from tepui.wire.drawing import draw
 from tepui.wire.frames import encode_part
 from tepui.wire.json import encode_json, wrap_jsonp
 from tepui.wire.media import MediaType, encode
@@ -38,6 +42,8 @@ class _Waiting:
 class _Session:
     stream: Stream
     media: MediaType
+    drawing: DrawnRecord | None = None
+    """What is on its way before anything else can be sent."""
 
 
 class Exchange:
@@ -47,6 +53,7 @@ class Exchange:
         self._post = post
         self._waiting: dict[int, _Waiting] = {}
         self._sessions: dict[str, _Session] = {}
+        self._slices = Slices()
         self._next_request = 0
         self._part: MirrorPart | None = None
         self._encoded_part = b""
@@ -60,6 +67,11 @@ class Exchange:
     def sessions_open(self) -> int:
         """How many streams are open."""
         return len(self._sessions)
+
+    @property
+    def answers_drawn(self) -> int:
+        """How many large answers and events are under way."""
+        return len(self._slices)
 
     def wait(
         self,
@@ -93,10 +105,27 @@ class Exchange:
             waiting.request.answer(effect.status, headers=headers)
         elif isinstance(body, str):
             waiting.request.answer_text(effect.status, body, headers)
+        elif isinstance(body, Drawn):
+            self._draw(waiting, body, headers)
         elif isinstance(body, WireMessage):
             waiting.request.answer(effect.status, encode(waiting.media, body), waiting.media.value, headers)
         else:
             answer_plain(waiting.request, body, waiting.jsonp, effect.status, headers)
+
+    def _draw(self, waiting: _Waiting, body: Drawn, headers: Headers) -> None:
+        """Begin an answer that is made while it is written."""
+        request = waiting.request
+        if len(self._slices) >= ANSWERS_MAX:
+            if request.channel is not None:
+                request.channel.counters.long_answers_refused += 1
+            sentence = f"{ANSWERS_MAX} large answers are under way; ask again in {RETRY_AFTER_SECONDS} seconds"
+            request.answer_text(503, sentence, (*headers, ("Retry-After", str(RETRY_AFTER_SECONDS))))
+            return
+        media = waiting.media if body.message is not None else MediaType.JSON
+        jsonp = waiting.jsonp if body.message is None else None
+        parts = iter(()) if request.method == "HEAD" else draw(body, media, jsonp)
+        answer = request.open_body("text/javascript" if jsonp else media.value, headers)
+        self._slices.add(DrawnAnswer(answer, parts))
 
     def open(self, effect: OpenSession) -> None:
         """Open the stream that answers a request."""
@@ -120,9 +149,26 @@ class Exchange:
         session = self._sessions.get(effect.session)
         if session is not None:
             event = effect.event
-            session.stream.send(
-                self._encode_part(event) if isinstance(event, MirrorPart) else encode(session.media, event)
-            )
+            record = self._encode_part(event) if isinstance(event, MirrorPart) else encode(session.media, event)
+            if session.drawing is None:
+                session.stream.send(record)
+            else:
+                session.drawing.follow(record)
+
+    def send_drawn(self, effect: SendDrawn) -> None:
+        """Begin an event that is made a part at a time; what is sent down the stream meanwhile follows it."""
+        session = self._sessions.get(effect.session)
+        if session is None:
+            return
+        if sum(each.drawing is not None for each in self._sessions.values()) >= PICTURES_MAX:
+            session.stream.give_up(f"{PICTURES_MAX} subscribers are being told everything")
+            return
+
+        def done() -> None:
+            session.drawing = None
+
+        session.drawing = DrawnRecord(session.stream, draw(effect.event, session.media), done)
+        self._slices.add(session.drawing)
 
     def _encode_part(self, part: MirrorPart) -> bytes:
         """Several masters are sent the same part, one after the other."""
@@ -133,14 +179,21 @@ class Exchange:
     def close(self, effect: CloseSession) -> None:
         """End a stream after what was sent before; the core hears nothing of it."""
         session = self._sessions.pop(effect.session, None)
-        if session is not None:
+        if session is None:
+            return
+        if session.drawing is None:
             session.stream.close()
+        else:
+            session.drawing.close()
 
     def close_all(self) -> None:
         """End every stream; the core hears nothing, because it ends too."""
         sessions, self._sessions = self._sessions, {}
         for session in sessions.values():
-            session.stream.close()
+            if session.drawing is None:
+                session.stream.close()
+            else:
+                session.stream.give_up("this server ends")
 
     def _closed(self, name: str, why: str) -> None:
         if self._sessions.pop(name, None) is not None:

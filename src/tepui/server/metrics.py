@@ -23,6 +23,7 @@ def register_shell_metrics(
         registry.register_gauges(partial(_counted, prefix, counters))
     registry.register_gauge("tepui/requests_waiting", lambda: exchange.requests_waiting)
     registry.register_gauge("tepui/sessions_open", lambda: exchange.sessions_open)
+    registry.register_gauge("tepui/large_answers_drawn", lambda: exchange.answers_drawn)
     registry.register_gauge("tepui/events_waiting", lambda: turn.waiting)
     registry.register_gauge("tepui/events_failed", lambda: engine.failures)
 

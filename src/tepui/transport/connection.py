@@ -133,7 +133,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._end_of_input = True
-        if self._lingering or self._cold or self.transport is None or self._has_stream():
+        if self._lingering or self._cold or self.transport is None or self._has_endless_stream():
             return False
         if self.transport.get_extra_info("sslcontext") is not None:
             return False  # TLS knows no half-closed connections
@@ -157,7 +157,7 @@ class Connection(asyncio.Protocol):
             return
         if self._stream is not None or self._reading_paused or self._cold:
             self._pending += data
-            if self._stream is not None and len(self._pending) > self.limits.pipelined_bytes_max:
+            if self._streams_endlessly() and len(self._pending) > self.limits.pipelined_bytes_max:
                 self.counters.pipelined_behind_stream += 1
                 self.shut()
             elif len(self._pending) > self.limits.pipelined_bytes_max:
@@ -370,6 +370,13 @@ class Connection(asyncio.Protocol):
             self._reading_paused = False
             self.transport.resume_reading()
 
+    def _streams_endlessly(self) -> bool:
+        """Whether what is written now is a stream, which only the client ends, and not a long answer."""
+        return self._stream is not None and self._stream.stream is not None and self._stream.stream.endless
+
+    def _has_endless_stream(self) -> bool:
+        return any(request.stream is not None and request.stream.endless for request in self._queue)
+
     def _has_stream(self) -> bool:
         return self._stream is not None or any(request.stream is not None for request in self._queue)
 
@@ -433,7 +440,7 @@ class Connection(asyncio.Protocol):
             self._long_answer = False
         if self._stream is not None:
             assert self._stream.stream is not None
-            if self._end_of_input:
+            if self._end_of_input and self._stream.stream.endless:
                 self.shut()
             else:
                 self._stream.stream.release()

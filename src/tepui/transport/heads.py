@@ -138,8 +138,9 @@ def answer_bytes(
     return b"".join(parts)
 
 
-def stream_head(content_type: str, headers: Headers, *, chunked: bool) -> bytes:
-    """The head of an event stream."""
+def stream_head(content_type: str, headers: Headers, *, chunked: bool, connection: bytes = b"") -> bytes:
+    """The head of an event stream, or of another answer whose length is not known. `connection` as in
+    `answer_bytes`."""
     encoding = b"Transfer-Encoding: chunked\r\n" if chunked else b"Connection: close\r\n"
     lines = header_lines((*headers, ("Content-Type", content_type)))
-    return b"".join((start(200), encoding, lines, b"\r\n"))
+    return b"".join((start(200), encoding, connection, lines, b"\r\n"))

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from tepui.transport import heads
+from tepui.transport.bodies import Body
 from tepui.transport.turn import Flusher
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,8 @@ class Limits:
 
 @dataclasses.dataclass(slots=True)
 class Counters:
-    """What has happened at the door, for metrics. All only grow, except `connections` and `streams`."""
+    """What has happened at the door, for metrics. All only grow, except `connections`, `streams` and
+    `long_answers`."""
 
     connections: int = 0
     connections_total: int = 0
@@ -64,6 +66,9 @@ class Counters:
     requests: int = 0
     streams: int = 0
     streams_total: int = 0
+    long_answers: int = 0
+    long_answers_total: int = 0
+    long_answers_refused: int = 0
     handler_failures: int = 0
     bad_requests: int = 0
     heads_too_large: int = 0
@@ -90,7 +95,7 @@ class Channel(Protocol):
         """`request.ready` holds its answer, or `request.stream` its stream."""
 
     def stream_ended(self, request: HotRequest) -> None:
-        """The last byte of the request's stream is with the transport."""
+        """The last byte of the request's stream, or long answer, is with the transport."""
 
     def take_over(self, request: HotRequest, head: bytes, protocol: asyncio.Protocol) -> bool:
         """As `HotRequest.take_over`."""
@@ -140,7 +145,7 @@ class HotRequest:
         self.connection_line = b""
         self.chunked_answers = True
         self.ready: bytes | None = None
-        self.stream: Stream | None = None
+        self.stream: Stream | Body | None = None
         self.gone: Callable[[], None] | None = None
         """Called when the client is gone before the request was answered."""
 
@@ -224,6 +229,16 @@ class HotRequest:
             self.channel.request_ready(self)
         return stream
 
+    def open_body(self, content_type: str, headers: heads.Headers = ()) -> Body:
+        """Answer 200 with a body that is written a part at a time; compressed for clients that accept gzip."""
+        if self.answered:
+            raise RuntimeError(f"{self!r} is answered already")
+        gzip = heads.accepts_gzip(self.headers.get(b"accept-encoding"))
+        self.stream = body = Body(self, content_type, headers, gzip=gzip)
+        if self.channel is not None:
+            self.channel.request_ready(self)
+        return body
+
     def lost(self, why: str) -> None:
         """For the channel: the client is gone."""
         if self.stream is not None:
@@ -264,6 +279,7 @@ class Stream:
         "_full",
         "_gone",
         "_held",
+        "_kept_bytes",
         "_on_backlog",
         "_on_close",
         "_out",
@@ -272,6 +288,8 @@ class Stream:
         "_timer",
         "_written",
     )
+
+    endless = True
 
     def __init__(
         self,
@@ -285,6 +303,7 @@ class Stream:
         self._chunked = request.chunked_answers
         self._out: list[bytes] = [head]
         self._out_bytes = len(head)
+        self._kept_bytes = 0
         self._on_close = on_close
         self._on_backlog = on_backlog or _ignore_backlog
         self._held = True  # until the answers before it are written
@@ -334,7 +353,38 @@ class Stream:
         channel = self._request.channel
         if channel is not None and self._out_bytes > self._backlog_bytes_max:
             channel.counters.streams_overflowed += 1
-            self._give_up("too much waits for the client")
+            self.give_up("too much waits for the client")
+
+    def begin(self, length: int) -> None:
+        """Begin a record of so many bytes, which are then `add`ed. Nothing else may be sent until it is `finish`ed."""
+        line = b"%d\n" % length
+        self._append(b"%x\r\n%b" % (length + len(line), line) if self._chunked else line)
+
+    def add(self, part: bytes) -> None:
+        """The next bytes of the record that was begun."""
+        self._append(part)
+
+    def finish(self) -> None:
+        """All of its bytes were added."""
+        if self._chunked:
+            self._append(b"\r\n")
+
+    def _append(self, data: bytes) -> None:
+        if self._ended or self._gone:
+            return
+        self._out.append(data)
+        self._out_bytes += len(data)
+        if not self._dirty:
+            self._mark_dirty()
+
+    def keep(self, length: int) -> None:
+        """The owner keeps a record of so many bytes to send it later, or less by so many: they wait for the client like
+        those that are sent."""
+        self._kept_bytes += length
+        channel = self._request.channel
+        if not self._gone and channel is not None and self._kept_bytes > self._backlog_bytes_max:
+            channel.counters.streams_overflowed += 1
+            self.give_up("too much waits for the client")
 
     def close(self) -> None:
         """End the stream after what was sent before. The connection stays open for further requests."""
@@ -370,7 +420,7 @@ class Stream:
             self._timer = channel.loop.call_later(_watch_seconds(channel.limits), self._watch)
         if waiting > self._backlog_bytes_max:
             channel.counters.streams_overflowed += 1
-            self._give_up("too much waits for the client")
+            self.give_up("too much waits for the client")
         elif waiting > channel.limits.backlog_full_bytes and not self._full:
             self._full = True
             channel.counters.streams_full += 1
@@ -392,13 +442,21 @@ class Stream:
             self._drained_at = now
         elif waiting and now - self._drained_at >= channel.limits.stall_seconds_max:
             channel.counters.stalled_closed += 1
-            self._give_up("the client does not read")
+            self.give_up("the client does not read")
             return
         if self._full and waiting <= channel.limits.backlog_low_bytes:
             self._full = False
             self._on_backlog(False)
         if waiting and not self._ended:
             self._timer = channel.loop.call_later(_watch_seconds(channel.limits), self._watch)
+
+    def give_up(self, why: str) -> None:
+        """Cut the connection of a client that cannot keep up."""
+        channel = self._request.channel
+        transport = None if channel is None else channel.transport
+        self.lost(why)
+        if transport is not None:
+            transport.abort()
 
     # For the channel.
 
@@ -423,14 +481,6 @@ class Stream:
             channel.counters.streams -= 1
         if not self._ended:
             self._on_close(why)
-
-    def _give_up(self, why: str) -> None:
-        """Cut the connection of a client that cannot keep up."""
-        channel = self._request.channel
-        transport = None if channel is None else channel.transport
-        self.lost(why)
-        if transport is not None:
-            transport.abort()
 
 
 def _watch_seconds(limits: Limits) -> float:

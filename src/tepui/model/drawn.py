@@ -1,0 +1,123 @@
+"""Answers that may be too large to be made at once: everything that a master with 80,000 tasks knows.
+
+Such an answer is a tree of plain data (dicts, and messages at its ends) in which the long arrays are `Rows`: what is
+shown is fixed when the tree is made, how each of it looks is read when its entry is written. So the tree costs one
+reference an entry, each thing is in it once whatever happens meanwhile, and whoever writes it may do other work between
+two parts. A small one is made whole (`Drawn.whole`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from typing import Any
+
+from tepui.model.message import WireMessage
+
+Tree = dict[str, Any]
+
+ROWS_PER_PART = 50
+"""Tasks are made and written so many at a time: about 50 kB, and a fraction of a millisecond."""
+WHOLE_PARTS_MAX = 10
+"""What has no more parts is answered at once: 500 tasks, some milliseconds."""
+
+
+class Rows:
+    """An array whose entries are made when they are written: `make(item)` for each of `items`, in order."""
+
+    __slots__ = ("_make", "_per_part", "_within", "items")
+
+    def __init__(
+        self,
+        items: Sequence[Any],
+        make: Callable[[Any], object],
+        per_part: int = ROWS_PER_PART,
+        *,
+        within: Callable[[Any], int] | None = None,
+    ) -> None:
+        """`per_part` is how many are little work. `within(item)` is for entries that hold rows of their own: how many
+        parts those have."""
+        self.items = items
+        self._make = make
+        self._per_part = per_part
+        self._within = within
+
+    def __iter__(self) -> Iterator[object]:
+        return map(self._make, self.items)
+
+    @property
+    def nested(self) -> bool:
+        """Whether entries are trees with rows of their own."""
+        return self._within is not None
+
+    @property
+    def parts(self) -> int:
+        """How many pieces of little work it is."""
+        own = -(-len(self.items) // self._per_part)
+        return own if self._within is None else own + sum(map(self._within, self.items))
+
+    def drawn(self) -> Iterator[list[object]]:
+        """The entries, made one part at a time."""
+        make = self._make
+        step = 1 if self.nested else self._per_part
+        for begin in range(0, len(self.items), step):
+            yield [make(item) for item in self.items[begin : begin + step]]
+
+
+class Drawn:
+    """An answer that can be written a part at a time, once."""
+
+    __slots__ = ("_source", "message", "parts")
+
+    def __init__(
+        self,
+        source: Tree | Generator[None, None, Tree],
+        message: type[WireMessage] | None = None,
+        parts: int | None = None,
+    ) -> None:
+        """`source` is the tree, or makes it in steps; then `parts` says how much work all of it is. `message` is the
+        type of which the tree's names are fields; None for the legacy endpoints, which have none."""
+        self._source = source
+        self.message = message
+        self.parts = parts_of(source) if parts is None and isinstance(source, dict) else parts or 0
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it may be made at once."""
+        return self.parts <= WHOLE_PARTS_MAX
+
+    def tree(self) -> Generator[None, None, Tree]:
+        """The tree, made in as many steps as it takes."""
+        source = self._source
+        return source if isinstance(source, dict) else (yield from source)
+
+    def whole(self) -> Tree:
+        """All of it as plain data."""
+        steps = self.tree()
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                made: Tree = _plain(end.value)
+                return made
+
+
+def parts_of(tree: Mapping[str, Any]) -> int:
+    """How many pieces of little work the rows of a tree are."""
+    return sum(
+        value.parts if isinstance(value, Rows) else parts_of(value)
+        for value in tree.values()
+        if isinstance(value, Rows | dict)
+    )
+
+
+def has_rows(value: object) -> bool:
+    """Whether there are rows in a branch of a tree."""
+    return isinstance(value, Rows) or (isinstance(value, dict) and any(has_rows(item) for item in value.values()))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Rows):
+        return [_plain(entry) for entry in value] if value.nested else list(value)
+    if has_rows(value):
+        return {name: _plain(item) for name, item in value.items()}
+    return value
