@@ -171,6 +171,21 @@ def test_a_leader_that_ends_by_sigterm_is_replaced_at_once(zookeeper: ZooKeeperS
 
 
 @pytest.mark.slow
+def test_a_leader_that_is_started_again_before_its_session_is_over_sends_nobody_to_itself(
+    zookeeper: ZooKeeperServer, tmp_path: Path
+) -> None:
+    with running_masters(tmp_path / "cluster", zookeeper.url()) as masters:
+        leader = masters.add_master()
+        masters.leader()
+        leader.server.kill()
+        leader.server.start()
+        wait_until(leader.answers, "it answers")
+        answers: set[tuple[int, str, str]] = set()
+        wait_until(lambda: answers.add(leader.ask("/state-summary")) or leader.leads(), "it leads again")
+    assert (503, "", "No leader elected") in answers
+    assert {status for status, _, _ in answers} <= {200, 503}, "it never redirects"
+
+
 def test_a_leader_without_zookeeper_steps_down_by_its_own_clock_and_a_standby_stays(tmp_path: Path) -> None:
     server = ZooKeeperServer(tmp_path / "zookeeper")
     try:

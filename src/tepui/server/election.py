@@ -42,6 +42,7 @@ class Election:
         except AddressError as error:
             raise FlagError(f"--zk {error}.") from None
         self._flags = flags
+        self._address = (info.address.ip if info.address is not None else None, info.port)
         self._standby = standby
         self._lead = lead
         self._on_leader = on_leader
@@ -74,9 +75,14 @@ class Election:
         await self._zookeeper.close()
 
     def _leader_is(self, leader: Leader | None) -> None:
+        if leader is not None and leader.address == self._address and not self._is_own(leader):
+            leader = None  # this master's life before: dead, but for its session, and nobody to send clients to
         self._standby.leader = None if leader is None else (leader.hostname, leader.port)
         # By its IP, as agents: the name is for clients, and need not resolve here.
         self._on_leader(None if leader is None else leader.address)
+
+    def _is_own(self, leader: Leader) -> bool:
+        return self._candidate.node == f"{self._zookeeper.url.path}/{leader.node}"
 
     def _elected(self) -> None:
         self._standby.recovering = True
