@@ -23,6 +23,7 @@ from tepui.session.steps import (
     Step,
     TimePassed,
 )
+from tepui.session.window import CALLS_IN_FLIGHT_MAX
 
 FRAMEWORK_ID = "f"
 AGENT_ID = AgentID(value="a")
@@ -50,7 +51,8 @@ class Stage:
         """The open stream as the session names it."""
         self.stream_id = ""
         """The stream as the master names it: the newest subscription wins."""
-        self.post: Post | None = None
+        self.posts: deque[Post] = deque()
+        """The calls on their way, the oldest first."""
         self.items: deque[object] = deque()
         self.delivered: list[object] = []
         self.finished: Finished | None = None
@@ -72,16 +74,21 @@ class Stage:
                 case Disconnect():
                     self.connect = self.stream = None
                 case Post():
-                    assert self.post is None, "one call at a time"
+                    assert len(self.posts) < CALLS_IN_FLIGHT_MAX
                     assert self.stream is not None, "calls go beside an open stream"
-                    self.post = effect
+                    self.posts.append(effect)
                 case Deliver(item):
                     self.items.append(item)
                     self.delivered.append(item)
                 case Finished():
                     self.finished = effect
         if not self.session.is_subscribed:
-            self.post = None
+            self.posts.clear()
+
+    @property
+    def post(self) -> Post | None:
+        """The oldest call on its way."""
+        return self.posts[0] if self.posts else None
 
     @property
     def is_connecting(self) -> bool:
@@ -121,10 +128,13 @@ class Stage:
         number, self.connect = self.connect.stream, None
         self.tell(Ended(number, "connection refused"))
 
-    def cut_stream(self) -> None:
+    def cut_stream(self, processed: int = 0) -> None:
+        """And the connection of the calls, of which the master has taken the first ones."""
         assert self.stream is not None
         number, self.stream = self.stream, None
-        self.post = None
+        for _ in range(processed):
+            self.process(self.take_post())
+        self.posts.clear()
         self.tell(Ended(number, "cut"))
 
     def answer(self) -> None:
@@ -134,19 +144,20 @@ class Stage:
         self.process(post)
         self.tell(Answered(post.number, 202))
 
-    def cut_call(self, processed: bool) -> None:
-        post = self.take_post()
-        if processed:
-            self.process(post)
-        self.tell(CallCut(post.number, "cut"))
+    def cut_calls(self, processed: int = 0) -> None:
+        """The connection of the calls is cut; the master has taken the first ones."""
+        numbers = [post.number for post in self.posts]
+        for _ in range(processed):
+            self.process(self.take_post())
+        self.posts.clear()
+        for number in numbers:
+            self.tell(CallCut(number, "cut"))
 
     def refuse(self, status: int, sentence: str = "") -> None:
         self.tell(Answered(self.take_post().number, status, sentence))
 
     def take_post(self) -> Post:
-        assert self.post is not None
-        post, self.post = self.post, None
-        return post
+        return self.posts.popleft()
 
     def pass_time(self) -> bool:
         deadline = self.session.next_deadline()
@@ -224,7 +235,7 @@ class Stage:
         for _ in range(10_000):
             if self.connect is not None:
                 self.answer_subscription()
-            elif self.post is not None:
+            elif self.posts:
                 self.answer()
             elif self.items:
                 self.handle_item()

@@ -297,10 +297,10 @@ def test_calls_that_never_get_through_lose_the_stream() -> None:
     stage = subscribed()
     stage.tell(kill("1"))
     for _ in range(CALL_TRIES_MAX):
-        stage.cut_call(processed=False)
+        stage.cut_calls()
         assert stage.is_open
         stage.pass_time()
-    stage.cut_call(processed=False)
+    stage.cut_calls()
     assert not stage.is_open
 
 
@@ -457,7 +457,7 @@ def test_who_asks_gets_an_answer() -> None:
 def test_tasks_of_an_accept_that_may_be_lost_are_asked_for_until_known() -> None:
     stage = subscribed()
     stage.tell(Ask(accept(stage.offer(), "t")))
-    stage.cut_call(processed=True)
+    stage.cut_calls(processed=1)
     for _ in range(4):
         stage.pass_time()
         answer_all(stage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,16 @@ _AGENT_AWAY = {TaskState.TASK_UNREACHABLE, TaskState.TASK_GONE_BY_OPERATOR}
 _GONE = TERMINAL_STATES | {TaskState.TASK_UNKNOWN}
 
 
+@dataclass(eq=False)
+class Line:
+    """A connection for calls, each way in order."""
+
+    numbers: list[int] = field(default_factory=list)
+    """The calls that are not answered."""
+    spared: int | None = None
+    """So many calls still arrive although it is broken; None while it is whole. No answer comes back."""
+
+
 class Scheduler:
     """A framework that launches tasks on whatever it is offered, up to a number, and now and then kills one."""
 
@@ -84,6 +95,8 @@ class Scheduler:
         self.stream = 0
         self.stream_name: str | None = None
         self.master: Master | None = None
+        self.lines: dict[str, Line] = {}
+        """Connections for calls, by master."""
         self.launched: dict[str, TaskState | None] = {}
         """Tasks in ACCEPT calls, with the last state heard."""
         self.places: dict[str, str] = {}
@@ -122,7 +135,9 @@ class Scheduler:
                 self._leave()
             case Post(number=number, url=url, call=call, stream_id=stream_id):
                 name = url.partition("//")[2].partition("/")[0]
-                world.post(("call", self), lambda: self._call(number, name, call, stream_id))
+                line = self.lines.setdefault(name, Line())
+                line.numbers.append(number)
+                world.post(("call", line), lambda: self._call(line, number, name, call, stream_id))
             case Deliver(item=item):
                 world.post(("app", self), lambda: self._handle(item))
             case Finished(error=error):
@@ -186,20 +201,33 @@ class Scheduler:
 
         self.world.post(("stream", session), end)
 
-    def _call(self, number: int, name: str, call: Any, stream_id: str | None) -> None:
+    def _call(self, line: Line, number: int, name: str, call: Any, stream_id: str | None) -> None:
         world = self.world
         master = world.serving(name)
-        cut = world.faulty and world.random.random() < world.calls_lost
-        if master is None or (cut and world.random.random() < 0.5):
-            self.tell(CallCut(number, "connection lost before the call"))
+        if line.spared is None and (master is None or (world.faulty and world.random.random() < world.calls_lost)):
+            line.spared = world.spared()
+            world.post(("call", line), lambda: self._line_ends(line, name))
+        if master is None or line.spared == 0:
             return
+        if line.spared is not None:
+            line.spared -= 1
 
         def answered(status: int, body: object) -> None:
-            sentence = body if isinstance(body, str) else ""
-            step: Step = CallCut(number, "cut after") if cut else Answered(number, status, sentence)
-            world.post(("call", self), lambda: self.tell(step))
+            if line.spared is None:
+                sentence = body if isinstance(body, str) else ""
+                world.post(("call", line), lambda: self._answered(line, Answered(number, status, sentence)))
 
         master.ask(lambda request: SchedulerCall(request, stream_id, None, call), answered)
+
+    def _answered(self, line: Line, step: Answered) -> None:
+        line.numbers.remove(step.number)
+        self.tell(step)
+
+    def _line_ends(self, line: Line, name: str) -> None:
+        if self.lines.get(name) is line:
+            del self.lines[name]
+        for number in line.numbers:
+            self.tell(CallCut(number, "the connection ended"))
 
     # The framework.
 
@@ -313,11 +341,19 @@ class Scheduler:
 
     @property
     def has_all_running(self) -> bool:
-        """What it may launch is launched, and has run or runs, as far as it was told."""
+        """What it may launch is launched, and has run or runs, as far as it was told and anybody can tell."""
         return len(self.launched) == self.tasks_max and all(
-            state is TaskState.TASK_RUNNING or state in TERMINAL_STATES or name in self.never_sent
+            state is TaskState.TASK_RUNNING
+            or state in TERMINAL_STATES
+            or name in self.never_sent
+            or (state is TaskState.TASK_UNKNOWN and self._is_forgotten(self.places[name]))
             for name, state in self.launched.items()
         )
+
+    def _is_forgotten(self, agent_id: str) -> bool:
+        """Nobody will come with this id: whom it was given to did not hear of it before the master was gone."""
+        leader = self.world.leader
+        return leader is not None and not leader.core.state.is_known(agent_id)
 
     @property
     def settled(self) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tepui.transport import client, posting
+from tepui.transport import posting
 from tepui.transport.client import Answer, HttpTransport, TransportError
 from tepui.transport.loop import run
 
@@ -16,10 +16,12 @@ HEAD = b"HTTP/1.1 %b\r\n"
 
 
 class Server:
-    """Answers each request with the next of `answers`, byte by byte; None closes the connection."""
+    """Answers each request with the next of `answers`, byte by byte; None closes the connection. The first answer waits
+    until `begins_after` requests are there."""
 
-    def __init__(self, *answers: bytes | None) -> None:
+    def __init__(self, *answers: bytes | None, begins_after: int = 1) -> None:
         self.answers = list(answers)
+        self.begins_after = begins_after
         self.requests: list[bytes] = []
         self.connections = 0
         self.url = ""
@@ -31,14 +33,19 @@ class Server:
             if task is not None:
                 await task
 
+    async def read(self, reader: asyncio.StreamReader) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+        self.requests.append(head + await reader.readexactly(length))
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._ends.append((asyncio.current_task(), writer))
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
-                self.requests.append(head + await reader.readexactly(length))
+                await self.read(reader)
+                while len(self.requests) < self.begins_after:
+                    await self.read(reader)
                 answer = self.answers.pop(0)
                 if answer is None:
                     break
@@ -139,14 +146,42 @@ def test_a_loop_of_another_make(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr().err == ""
 
 
-def test_calls_at_once_have_connections_of_their_own() -> None:
+def test_calls_arrive_in_their_order_without_waiting_for_answers() -> None:
     async def play() -> None:
-        server = Server(*[ACCEPTED] * 6)
+        answers = [HEAD % b"400 Bad" + b"Content-Length: 1\r\n\r\n%d" % number for number in range(3)]
+        server = Server(begins_after=3)
+        server.answers = [answers[0] + answers[1] + answers[2], ACCEPTED]
         async with serving(server) as transport:
-            for _ in range(2):
-                answers = await asyncio.gather(*(transport.post(server.url, b"x", {}) for _ in range(3)))
-                assert answers == [Answer(202)] * 3
-        assert server.connections == 3
+            calls = [transport.post(server.url, b"<%d>" % number, {}) for number in range(3)]
+            assert await asyncio.gather(*calls) == [Answer(400, str(number)) for number in range(3)]
+            assert await transport.post(server.url, b"<3>", {}) == Answer(202)
+        assert [request[-3:] for request in server.requests] == [b"<%d>" % number for number in range(4)]
+        assert server.connections == 1
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("raw", "answer"),
+    [
+        (None, None),
+        (HEAD % b"400 Bad" + b"Connection: close\r\nContent-Length: 1\r\n\r\nx", Answer(400, "x")),
+    ],
+)
+def test_when_the_connection_ends_the_calls_behind_are_cut_too(raw: bytes | None, answer: Answer | None) -> None:
+    """Those before it are not, and the next is made on a connection of its own."""
+
+    async def play() -> None:
+        server = Server(ACCEPTED, raw, ACCEPTED, begins_after=2)
+        async with serving(server) as transport:
+            calls = [transport.post(server.url, b"x", {}) for _ in range(4)]
+            found = await asyncio.gather(*calls, return_exceptions=True)
+            assert found[0] == Answer(202)
+            if answer is not None:
+                assert found[1] == answer
+            assert all(isinstance(error, TransportError) for error in found[1 if answer is None else 2 :])
+            assert await transport.post(server.url, b"x", {}) == Answer(202)
+        assert server.connections == 2
 
     asyncio.run(play())
 
@@ -159,12 +194,13 @@ def test_a_long_sentence_is_cut_and_silence_is_a_cut_call(monkeypatch: pytest.Mo
         )
         async with serving(server) as transport:
             assert await transport.post(server.url, b"x", {}) == Answer(400, "abc")
-            monkeypatch.setattr(client, "CALL_SECONDS_MAX", 0.05)
-            with pytest.raises(TransportError, match="TimeoutError"):
+            monkeypatch.setattr(posting, "ANSWER_SECONDS_MAX", 0.05)
+            await transport.close()
+            with pytest.raises(TransportError, match=r"no answer came within 0\.05 s"):
                 await transport.post(server.url, b"x", {})
-            monkeypatch.setattr(client, "CALL_SECONDS_MAX", 20)
+            monkeypatch.setattr(posting, "ANSWER_SECONDS_MAX", 20)
             assert await transport.post(server.url, b"x", {}) == Answer(202)
-        assert server.connections == 2
+        assert server.connections == 3
 
     asyncio.run(play())
 

@@ -11,7 +11,8 @@
   growing, jittered waits, at the next master in the list; 307 leads to the leader at once. Without a list the session
   waits to be told who leads (`LeaderKnown`), goes there, and from there to the next one that it is told.
 - A stream on which nothing came for `HEARTBEATS_MISSED_MAX` heartbeats is given up.
-- Calls are sent one after another. What becomes of a call when its stream or its connection is lost stands in `calls`.
+- Calls are sent in order, several before the first is answered (`window`). What becomes of a call when its stream or
+  its connection is lost stands in `calls`.
 - An update is acknowledged when the framework is done with it, and only once shown to it: a repetition is acknowledged
   again, or ignored while the framework still holds the first.
 - The KILL of a living task is remembered until the task has ended, through any number of masters.
@@ -20,7 +21,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from random import Random
 
@@ -57,6 +57,7 @@ from tepui.session.steps import (
     TimePassed,
 )
 from tepui.session.tasks import TaskMemory
+from tepui.session.window import CallWindow
 
 PATH = "/api/v1/scheduler"
 HEARTBEATS_MISSED_MAX = 5
@@ -171,13 +172,11 @@ class SchedulerSession:
         self._stream_id: str | None = None
         self._heartbeat_seconds = HEARTBEAT_SECONDS
         self._reading = True
-        self._queue: deque[Call] = deque()
+        self._calls = CallWindow()
         self._kills: dict[str, tuple[int, Call]] = {}
         """KILLs of living tasks, and the stream whose master has heeded each (0: none yet)."""
         self._heard_of: set[str] = set()
         """Living tasks that the master of this stream knows."""
-        self._call_number = 0
-        self._outgoing: Call | None = None
         self._held = False
         """Whether calls wait although the stream is open: for a call's next try, or for the master's verdict."""
         self._before_update: tuple[FrameworkInfo, set[str], OfferConstraints | None] | None = None
@@ -201,7 +200,7 @@ class SchedulerSession:
     @property
     def calls_waiting(self) -> int:
         """Calls that were asked for and are not answered."""
-        return len(self._queue) + (self._outgoing is not None)
+        return len(self._calls)
 
     def next_deadline(self) -> float | None:
         """When `TimePassed` is due at the latest; None while nothing is."""
@@ -229,11 +228,11 @@ class SchedulerSession:
                     assert isinstance(call, Call)
                     self._ask(call)
                 case Answered():
-                    if step.number == self._call_number and self._outgoing is not None:
-                        self._answered(step)
+                    if (answered := self._calls.answered(step.number)) is not None:
+                        self._answered(answered, step)
                 case CallCut(number, why):
-                    if number == self._call_number and self._outgoing is not None:
-                        self._call_cut(why)
+                    if self._calls.is_in_flight(number):
+                        self._calls_cut(why)
                 case Handled(item):
                     self._handled(item)
                 case Backlog(full):
@@ -334,21 +333,18 @@ class SchedulerSession:
         self._heard_of.clear()
         if self._state is State.SUBSCRIBED:
             self._effects.append(Deliver(Disconnected(why)))
-        kept: deque[Call] = deque()
-        outgoing, self._outgoing = self._outgoing, None
-        if outgoing is not None:
-            self.is_torn_down = outgoing.type is _Type.TEARDOWN  # its answer may come after the stream's end
-            self._sort_out(outgoing, why, kept, sent=True)
-        for call in self._queue:
-            self._sort_out(call, why, kept, sent=False)
-        self._queue = kept
+        for number, call in self._calls.cut():
+            if call.type is _Type.TEARDOWN:
+                self.is_torn_down = True  # its answer may come after the stream's end
+            if self._outlives_stream(call, why, sent=True):
+                self._calls.send_again(number, call)
+        self._calls.keep(lambda call: self._outlives_stream(call, why, sent=False))
 
-    def _sort_out(self, call: Call, why: str, kept: deque[Call], *, sent: bool) -> None:
+    def _outlives_stream(self, call: Call, why: str, *, sent: bool) -> bool:
         fate = FATES[call.type or _Type.UNKNOWN]
-        if fate is Fate.RESEND:
-            kept.append(call)
-        elif fate is Fate.LOST:
+        if fate is Fate.LOST:
             self._lose_call(call, why, sent=sent)
+        return fate is Fate.RESEND
 
     def _lose_call(self, call: Call, why: str, *, sent: bool) -> None:
         tasks = launched_tasks(call)
@@ -366,7 +362,7 @@ class SchedulerSession:
 
     def _finish(self, error: Exception | None) -> None:
         self._state = State.ENDED
-        self._queue.clear()
+        self._calls.clear()
         self._timers = Timers()
         self._effects.append(Finished(error))
 
@@ -398,7 +394,7 @@ class SchedulerSession:
         self._backoff.reset()
         self._call_backoff.reset()
         self._redirects = 0
-        if all(call.update_framework is None for call in self._queue):
+        if all(call.update_framework is None for call in self._calls.to_send()):
             self._before_update = None
         self._effects.append(Deliver(Connected(event, again)))
         if self._stopping:
@@ -441,10 +437,10 @@ class SchedulerSession:
             self._heard_of.add(task_id)
             heeded, call = self._kills.get(task_id, (self._stream, None))
             if call is not None and heeded != self._stream and not self._is_waiting(call):
-                self._queue.append(call)
+                self._calls.append(call)
 
     def _is_waiting(self, call: Call) -> bool:
-        return any(waiting is call for waiting in self._queue)
+        return any(waiting is call for waiting in self._calls.to_send())
 
     def _handled(self, item: object) -> None:
         if not isinstance(item, Event):
@@ -461,7 +457,7 @@ class SchedulerSession:
         if status.uuid is None or status.agent_id is None:
             return
         acknowledge = Call.Acknowledge(agent_id=status.agent_id, task_id=status.task_id, uuid=status.uuid)
-        self._queue.append(Call(type=_Type.ACKNOWLEDGE, acknowledge=acknowledge))
+        self._calls.append(Call(type=_Type.ACKNOWLEDGE, acknowledge=acknowledge))
 
     def _acknowledge_operation(self, event: Event) -> None:
         assert event.update_operation_status is not None
@@ -474,7 +470,7 @@ class SchedulerSession:
             uuid=status.uuid.value,
             operation_id=status.operation_id,
         )
-        self._queue.append(Call(type=_Type.ACKNOWLEDGE_OPERATION_STATUS, acknowledge_operation_status=acknowledge))
+        self._calls.append(Call(type=_Type.ACKNOWLEDGE_OPERATION_STATUS, acknowledge_operation_status=acknowledge))
 
     # Calls.
 
@@ -492,13 +488,13 @@ class SchedulerSession:
         elif call.type is _Type.RECONCILE and call.reconcile is not None:
             asked = [task.task_id.value for task in call.reconcile.tasks]
             self.tasks.forget_shown(asked or list(self.tasks.live))
-            self._queue.append(call)
+            self._calls.append(call)
         elif connected or fate is Fate.RESEND or (fate is Fate.RESTORE and self._has_asked()):
             if call.kill is not None and call.kill.task_id.value in self.tasks.live:
                 self._kills[call.kill.task_id.value] = (0, call)
             if call.decline is not None:
                 self._give_up_offers(call.decline.offer_ids)
-            self._queue.append(call)
+            self._calls.append(call)
         elif fate is Fate.LOST:
             self._lose_call(call, "there is no connection to a master", sent=False)
 
@@ -513,11 +509,11 @@ class SchedulerSession:
             for task_id, agent_id in launched_tasks(call):
                 self.tasks.launched(task_id, agent_id)
                 self._heard_of.add(task_id)
-            self._queue.append(call)
+            self._calls.append(call)
             return
         if good:
             decline = Call.Decline(offer_ids=good)
-            self._queue.append(Call(type=_Type.DECLINE, decline=decline))
+            self._calls.append(Call(type=_Type.DECLINE, decline=decline))
         why = f"offer {stale[0]} is no longer valid" if stale else "there is no connection to a master"
         self._lose_call(call, why, sent=False)
 
@@ -541,41 +537,36 @@ class SchedulerSession:
             self._offer_constraints = update.offer_constraints
 
     def _pump(self) -> None:
-        """Send the next call when nothing is on its way; when all is sent, end if that is wanted."""
-        if self._state is State.SUBSCRIBED and self._outgoing is None and not self._held and self._queue:
-            call = self._queue.popleft()
+        """Send what may be sent; when all is answered, end if that is wanted."""
+        while self._state is State.SUBSCRIBED and not self._held and (sent := self._calls.send()) is not None:
+            number, call = sent
             call.framework_id = self.info.id
             if call.update_framework is not None:
                 call.update_framework.framework_info.id = self.info.id
             if call.kill is not None and call.kill.task_id.value in self._kills:
                 is_heeded = call.kill.task_id.value in self._heard_of
                 self._kills[call.kill.task_id.value] = (self._stream if is_heeded else 0, call)
-            self._outgoing = call
-            self._call_number += 1
-            self._effects.append(Post(self._call_number, self._url(), call, self._stream_id))
-        if self._stopping and self._outgoing is None and not self._queue and self._state is not State.ENDED:
+            self._effects.append(Post(number, self._url(), call, self._stream_id))
+        if self._stopping and not self._calls and self._state is not State.ENDED:
             self._drop_stream("the framework ended")
             self._finish(None)
 
-    def _answered(self, step: Answered) -> None:
-        call, self._outgoing = self._outgoing, None
-        assert call is not None
+    def _answered(self, call: Call, step: Answered) -> None:
         if step.status in (200, 202):
             self._call_backoff.reset()
-            self.is_torn_down = call.type is _Type.TEARDOWN
-            if self.is_torn_down:
-                self._queue.clear()  # what came behind is about a framework that is no more
+            if call.type is _Type.TEARDOWN:
+                self.is_torn_down = True
+                self._calls.clear()  # what came behind is about a framework that is no more
             if call.update_framework is not None:
                 self._before_update = None
             return
         if is_about_stream(step):
             # The master has another stream in mind: it may be about to say on ours that we are replaced.
-            self._put_back(call, step.sentence, sent=False)
+            self._put_back(step.number, call, step.sentence, sent=False)
             self._held = True
             self._timers.set(_VERDICT, self._now + VERDICT_SECONDS)
         elif step.status == 307 or step.status >= 500:
-            self._outgoing = None
-            self._put_back(call, step.sentence, sent=step.status not in (307, 503))
+            self._put_back(step.number, call, step.sentence, sent=step.status not in (307, 503))
             self._lose_stream(f"{self._address} answered {step.status} to a call: {step.sentence}")
         else:
             self._undo(call)
@@ -590,21 +581,23 @@ class SchedulerSession:
         if call.update_framework is not None:
             self._before_update = None
 
-    def _put_back(self, call: Call, why: str, *, sent: bool) -> None:
+    def _put_back(self, number: int, call: Call, why: str, *, sent: bool) -> None:
         if FATES[call.type or _Type.UNKNOWN] is Fate.LOST:
             self._lose_call(call, why, sent=sent)
         else:
-            self._queue.appendleft(call)
+            self._calls.send_again(number, call)
 
-    def _call_cut(self, why: str) -> None:
+    def _calls_cut(self, why: str) -> None:
         """The stream may be well: what may be done twice is sent again, and offers of a lost ACCEPT are given back."""
-        call, self._outgoing = self._outgoing, None
-        assert call is not None
-        self._put_back(call, why, sent=True)
-        if call.accept is not None:
-            decline = Call.Decline(offer_ids=call.accept.offer_ids)
-            self._queue.appendleft(Call(type=_Type.DECLINE, decline=decline))
-            self._ask_soon(launched_tasks(call))
+        launched: list[tuple[str, str]] = []
+        for number, call in self._calls.cut():
+            self._put_back(number, call, why, sent=True)
+            if call.accept is not None:
+                decline = Call.Decline(offer_ids=call.accept.offer_ids)
+                self._calls.send_again(number, Call(type=_Type.DECLINE, decline=decline))
+                launched += launched_tasks(call)
+        if launched:
+            self._ask_soon(launched)
         if self._call_backoff.tries >= CALL_TRIES_MAX:
             self._lose_stream(f"calls do not get through: {why}")
             return
@@ -623,7 +616,7 @@ class SchedulerSession:
         elif kind == "heartbeat":
             self._lose_stream(f"{self._address} missed {HEARTBEATS_MISSED_MAX} heartbeats")
         elif kind == "call":
-            self._held = False
+            self._held = self._timers.holds(_VERDICT)
         elif kind == "verdict":
             self._lose_stream("the master does not know the stream any more")
         elif kind == "reconcile":
@@ -641,7 +634,7 @@ class SchedulerSession:
         # A framework that is away and has no failover timeout is torn down by its master without being asked.
         if teardown and self.info.id is not None and not (is_away and not self.info.failover_timeout):
             self._must_tear_down = bool(self.info.failover_timeout)
-            self._queue.append(Call(type=_Type.TEARDOWN))
+            self._calls.append(Call(type=_Type.TEARDOWN))
         elif is_away:
             self._drop_stream("the framework ended")
             self._finish(None)
@@ -653,7 +646,7 @@ class SchedulerSession:
     def _begin_round(self) -> None:
         self._reconcile_backoff.reset()
         self.tasks.begin_round()
-        self._queue.append(Call(type=_Type.RECONCILE, reconcile=Call.Reconcile()))
+        self._calls.append(Call(type=_Type.RECONCILE, reconcile=Call.Reconcile()))
         self._timers.set(_RECONCILE, self._now + self._reconcile_backoff.next())
 
     def _continue_round(self) -> None:
@@ -684,4 +677,4 @@ class SchedulerSession:
                 )
                 for task_id, agent_id in tasks[start : start + RECONCILED_TASKS_MAX]
             ]
-            self._queue.append(Call(type=_Type.RECONCILE, reconcile=Call.Reconcile(tasks=asked)))
+            self._calls.append(Call(type=_Type.RECONCILE, reconcile=Call.Reconcile(tasks=asked)))

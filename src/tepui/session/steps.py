@@ -1,7 +1,8 @@
 """What a session machine and its shell say to each other: steps go in, effects come out.
 
 A shell opens at most one stream at a time and names it by a growing number, so that what an older stream still says is
-recognised; a machine has at most one call on its way, so that calls arrive in the order in which they were made.
+recognised. Calls are numbered too. Those on their way share a connection: they arrive in the order in which they are
+posted, and are answered in it.
 `now` is any clock that never goes back, in seconds.
 """
 
@@ -85,7 +86,8 @@ class Answered(Step, frozen=True):
 
 
 class CallCut(Step, frozen=True):
-    """The connection of a call ended before its answer: nobody knows whether the server has seen it."""
+    """The connection of a call ended before its answer: nobody knows whether the server has seen it, or any call that
+    was posted after it."""
 
     number: int
     why: str

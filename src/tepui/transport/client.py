@@ -7,28 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from typing import Protocol
 
 import aiohttp
 
-from tepui.transport.posting import CONNECT_SECONDS_MAX, SENTENCE_BYTES_MAX, Poster, PostError
+from tepui.transport.posting import CONNECT_SECONDS_MAX, SENTENCE_BYTES_MAX, Answer, Poster, TransportError, why
 
-CALL_SECONDS_MAX = 30.0
-"""A call that is not answered within this counts as cut."""
-
-
-class TransportError(Exception):
-    """The connection could not be made, or ended early; the text says why."""
-
-
-class Answer(NamedTuple):
-    """The head of an answer, and its body as text when it is not a stream."""
-
-    status: int
-    sentence: str = ""
-    stream_id: str | None = None
-    location: str | None = None
+__all__ = ["Answer", "HttpTransport", "Stream", "Transport", "TransportError"]
 
 
 class Stream(Protocol):
@@ -49,8 +35,9 @@ class Transport(Protocol):
     async def open(self, url: str, body: bytes, headers: Mapping[str, str]) -> Stream:
         """Post a subscription and wait for the head of its answer."""
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Post a call and read its whole answer."""
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Awaitable[Answer]:
+        """Post a call and read its whole answer. Calls to one server arrive in the order in which they are posted,
+        awaited or not; when one gets no answer, those behind it get none."""
 
     async def close(self) -> None:
         """Close every connection."""
@@ -66,7 +53,7 @@ class _HttpStream:
             async for chunk in self._response.content.iter_any():
                 yield chunk
         except (aiohttp.ClientError, OSError) as error:
-            raise TransportError(_why(error)) from None
+            raise TransportError(why(error)) from None
 
     async def close(self) -> None:
         self._response.close()
@@ -97,24 +84,13 @@ class HttpTransport:
                 response.close()
                 raise
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise TransportError(_why(error)) from None
+            raise TransportError(why(error)) from None
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        try:
-            async with asyncio.timeout(CALL_SECONDS_MAX):
-                reply = await self._poster.post(url, body, headers)
-        except (PostError, OSError, ValueError) as error:
-            raise TransportError(_why(error)) from None
-        location = reply.headers.get(b"location")
-        return Answer(
-            reply.status,
-            reply.body.decode("utf-8", "replace"),
-            None,
-            None if location is None else location.decode("latin-1"),
-        )
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> asyncio.Future[Answer]:
+        return self._poster.post(url, body, headers)
 
     async def close(self) -> None:
-        self._poster.close()
+        await self._poster.close()
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -131,7 +107,3 @@ async def _answer(response: aiohttp.ClientResponse, *, whole: bool) -> Answer:
         response.headers.get("Mesos-Stream-Id"),
         response.headers.get("Location"),
     )
-
-
-def _why(error: BaseException) -> str:
-    return str(error) or type(error).__name__

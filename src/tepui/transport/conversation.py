@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from tepui.model.message import WireMessage
@@ -31,7 +32,7 @@ from tepui.session.steps import (
     Step,
     TimePassed,
 )
-from tepui.transport.client import Transport, TransportError
+from tepui.transport.client import Answer, Transport, TransportError
 from tepui.wire.errors import DecodeError, RecordError
 from tepui.wire.json import decode_json, encode_json
 from tepui.wire.recordio import RecordDecoder
@@ -74,6 +75,9 @@ class Conversation:
         self._room.set()
         self._reader: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        """The reader, and earlier ones that are not done yet."""
+        self._calls: set[asyncio.Future[Answer]] = set()
+        """Those on their way."""
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0
         self._loop = asyncio.get_running_loop()
@@ -138,34 +142,32 @@ class Conversation:
         self._wake.set()
         if self._timer is not None:
             self._timer.cancel()
-        tasks = [*self._tasks, *([self._reader] if self._reader is not None else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        under_way: list[asyncio.Future[Any]] = [*self._tasks, *self._calls]
+        for each in under_way:
+            each.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
         await self._transport.close()
 
     def _apply(self, effect: Effect) -> None:
         match effect:
             case Connect(stream, url, call):
                 self._stop_reading()
-                self._reader = self._spawn(self._read(stream, url, encode_json(call)))
+                self._reader = self._loop.create_task(self._read(stream, url, encode_json(call)))
+                self._tasks.add(self._reader)
+                self._reader.add_done_callback(self._tasks.discard)
             case Disconnect():
                 self._stop_reading()
             case Post(number, url, call, stream_id):
                 headers = self._headers if stream_id is None else {**self._headers, "Mesos-Stream-Id": stream_id}
-                self._spawn(self._post(number, url, encode_json(call), headers))
+                answer = asyncio.ensure_future(self._transport.post(url, encode_json(call), headers))
+                self._calls.add(answer)
+                answer.add_done_callback(partial(self._answered, number))
             case Deliver(item):
                 self._items.append(item)
                 self._wake.set()
             case Finished():
                 self._finished = effect
                 self._wake.set()
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
     def _stop_reading(self) -> None:
         reader, self._reader = self._reader, None
@@ -193,15 +195,18 @@ class Conversation:
         self._finished = self._finished or Finished(error)
         self._wake.set()
 
-    async def _post(self, number: int, url: str, body: bytes, headers: Mapping[str, str]) -> None:
-        try:
-            answer = await self._transport.post(url, body, headers)
-        except TransportError as error:
-            self.tell(CallCut(number, str(error)))
-        except Exception as error:
-            self._fail(error)
-        else:
+    def _answered(self, number: int, future: asyncio.Future[Answer]) -> None:
+        self._calls.discard(future)
+        if future.cancelled():
+            return
+        error = future.exception()
+        if error is None:
+            answer = future.result()
             self.tell(Answered(number, answer.status, answer.sentence, answer.location))
+        elif isinstance(error, TransportError):
+            self.tell(CallCut(number, str(error)))
+        elif isinstance(error, Exception):
+            self._fail(error)
 
     async def _read(self, number: int, url: str, body: bytes) -> None:
         try:
