@@ -57,16 +57,19 @@ def test_an_agent_is_drained_and_put_in_service_again(cluster: Cluster, framewor
     refused = commands.run("agent", "reactivate", "S0")
     assert (refused.returncode, refused.stderr) == (1, "tepui: Agent is not deactivated\n")
     assert commands.text("agent", "deactivate", "S0") == f"Deactivated agent {first}.\n"
-    commands.text("agent", "drain", "S0", "--wait")
+    told = commands.text("agent", "drain", "S0", "--wait")
+    assert told == f"Draining agent {first}.\nAgent {first} is drained.\n"
     assert is_drained(cluster)
 
 
 def test_an_agent_is_gone_and_its_machine_is_taken_down_and_brought_up(cluster: Cluster, framework: Framework) -> None:
     commands = Commands(cluster)
     first = cluster.agent_id(cluster.agents[0])
-    assert commands.text("agent", "gone", "S0") == f"Marked agent {first} gone.\n"
+    told = commands.text("agent", "drain", "S0", "--mark-gone", "--wait")
+    assert told == f"Draining agent {first}.\nAgent {first} is gone.\n"
     assert cluster.agents[0].server.wait() == 1
     assert states(commands)[first] == "gone"
+    assert commands.text("agent", "gone", "S0") == f"Marked agent {first} gone.\n"
 
     # Both agents are on one machine, which is taken down with the one that is left.
     second = cluster.agent_id(cluster.agents[1])

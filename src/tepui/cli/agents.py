@@ -10,6 +10,7 @@ import click
 
 from tepui.cli.client import EXTENSIONS, Client
 from tepui.cli.durations import nanoseconds
+from tepui.cli.errors import RefusedError
 from tepui.cli.names import resolve, short_names
 from tepui.cli.options import master_option, output_options
 from tepui.cli.output import Column, Output, Report, amount, fields, number, resources, since, table
@@ -68,8 +69,14 @@ def drain(client: Client, agent_id: str, grace: str | None, mark_gone: bool, wai
         member["max_grace_period"] = {"seconds": seconds, "nanos": nanos}
     client.call("DRAIN_AGENT", member)
     click.echo(f"Draining agent {found}.")
-    while wait and _is_draining(client, found):
+    if not wait:
+        return
+    pending = ("draining", "awaited", "drained") if mark_gone else ("draining", "awaited")
+    while (state := _state_of(client, found)).startswith(pending):
         time.sleep(DRAIN_POLL_SECONDS)
+    if not state.startswith(("drained", "gone")):
+        raise RefusedError(f"Agent {found} is {state}; it is drained when it is back.")
+    click.echo(f"Agent {found} is {state}.")
 
 
 @agent.command()
@@ -110,8 +117,8 @@ def _tell(client: Client, kind: str, agent_id: str) -> str:
     return found
 
 
-def _is_draining(client: Client, agent_id: str) -> bool:
-    return any(entry["id"] == agent_id and entry["state"].startswith("draining") for entry in all_agents(client))
+def _state_of(client: Client, agent_id: str) -> str:
+    return next((str(entry["state"]) for entry in all_agents(client) if entry["id"] == agent_id), "gone")
 
 
 def all_agents(client: Client) -> list[dict[str, Any]]:

@@ -11,6 +11,10 @@ from tepui.cli.output import Output
 from tepui.model.addresses import MASTER_PORT_DEFAULT, AddressError, host_and_port, parse_host_and_port
 
 MASTER_DEFAULT = f"127.0.0.1:{MASTER_PORT_DEFAULT}"
+_DEAD_LEADER = (
+    "ZooKeeper names it as the leader; if it has died another one leads in some seconds, and `tepui --stale` reads "
+    "meanwhile."
+)
 WATCH_SECONDS_DEFAULT = "2"
 WATCH_SECONDS_MIN = 0.1
 
@@ -42,7 +46,8 @@ def _client(context: click.Context, _: click.Parameter, value: str | None) -> An
         text = _from_file(text)
         if text.startswith("zk://"):
             first, *others = _masters(text, stale)
-            return _told_of_age(context, Client(first, others=others, masters=text, stale=stale))
+            hint = "" if stale else _DEAD_LEADER
+            return _told_of_age(context, Client(first, hint=hint, others=others, masters=text, stale=stale))
         addresses = [parse_host_and_port(one) for one in text.split(",")]
     except AddressError as error:
         raise click.UsageError(f"--master {error}.") from None
