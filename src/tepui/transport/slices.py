@@ -78,7 +78,7 @@ class Slices:
         now = self._loop.time()
         until = now + SLICE_SECONDS
         ready = self._ready
-        while ready and now <= until:
+        while ready:
             work = ready.popleft()
             if not self._goes_on(work, now):
                 del self._since[work]
@@ -87,6 +87,8 @@ class Slices:
             else:
                 ready.append(work)
             now = self._loop.time()
+            if now >= until:
+                break
         self._schedule()
 
     def _goes_on(self, work: Work, now: float) -> bool:
