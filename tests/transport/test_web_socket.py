@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tepui.transport import web_socket
 from tepui.transport.web_socket import (
     BINARY,
     CLOSE,
@@ -69,6 +70,15 @@ def test_messages_are_understood_wherever_the_network_cuts_them(
 ) -> None:
     data = b"".join(sent(opcode, payload, mask) for opcode, payload, mask in messages)
     assert read(data, pieces) == [(opcode, payload) for opcode, payload, _ in messages]
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 5, 1000, 70_001])
+def test_payloads_are_unmasked_also_without_what_aiohttp_has_for_it(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    payload = bytes(at * 7 % 256 for at in range(size))
+    assert web_socket._mask_in_place is not None
+    assert read(sent(BINARY, payload)) == [(BINARY, payload)]
+    monkeypatch.setattr(web_socket, "_mask_in_place", None)
+    assert read(sent(BINARY, payload)) == [(BINARY, payload)]
 
 
 def test_heads_are_understood_byte_by_byte() -> None:

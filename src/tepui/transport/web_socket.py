@@ -9,8 +9,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+
+_mask_in_place: Callable[[bytes, bytearray], None] | None = None
+"""Compiled, and ten times as fast as what Python can do; but aiohttp promises to nobody that it is there."""
+with contextlib.suppress(ImportError):
+    from aiohttp._websocket.helpers import websocket_mask as _mask_in_place
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 """Opcodes of messages."""
@@ -25,6 +31,8 @@ _CONTROL_BYTES_MAX = 125
 _KEY_BYTES = 16
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _UNMASKED = bytes(4)
+_WHOLE_BINARY = 0x80 | BINARY
+"""How nearly all frames begin."""
 
 
 class WebSocketError(Exception):
@@ -117,10 +125,14 @@ class Messages:
                 self._needed = end - position
                 self._rest += data[position:]
                 return
-            self._check(data, position, length)
-            payload = _unmasked(data[start:end], data[start - 4 : start])
             first = data[position]
+            if first != _WHOLE_BINARY or length > self._bytes_max or self._opcode or data[position + 1] < 0x80:
+                self._check(data, position, length)
+            payload = _unmasked(data[start:end], data[start - 4 : start])
             position = end
+            if first == _WHOLE_BINARY:
+                yield BINARY, payload
+                continue
             if first & 0x80 and first & 0x0F:
                 yield first & 0x0F, payload
                 continue
@@ -163,6 +175,10 @@ def _head(data: bytes, position: int) -> tuple[int, int]:
 def _unmasked(payload: bytes, mask: bytes) -> bytes:
     if mask == _UNMASKED:
         return payload
+    if _mask_in_place is not None:
+        data = bytearray(payload)
+        _mask_in_place(mask, data)
+        return bytes(data)
     size = len(payload)
     key = (mask * (size // 4 + 1))[:size]
     return (int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")).to_bytes(size, "little")
