@@ -10,12 +10,15 @@ import struct
 import sys
 from array import array
 from collections.abc import Iterable, Iterator
+from operator import mul
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 LINES_AT_ONCE = 4096
 BATCH_BYTES = 1 << 17
 """A batch that is larger, or has more lines, is divided: of each run that is merged one batch is in memory."""
+EXPANDED_AT_ONCE = 1024
+"""Lines, each as often as it comes: so few that most are not larger together than a piece."""
 PIECE_BYTES = 1 << 20
 _HEADER = struct.Struct("<QI")
 """Bytes of the lines, number of counts."""
@@ -102,20 +105,21 @@ def expanded(batch: Batch) -> Iterator[bytes]:
         for begin in range(0, len(lines), LINES_AT_ONCE):
             yield b"\n".join(lines[begin : begin + LINES_AT_ONCE]) + b"\n"
         return
-    piece: list[bytes] = []
-    size = 0
-    for line, count in zip(lines, counts, strict=True):
-        whole = line + b"\n"
+    for begin in range(0, len(lines), EXPANDED_AT_ONCE):
+        wholes = [line + b"\n" for line in lines[begin : begin + EXPANDED_AT_ONCE]]
+        yield from _repeated(wholes, counts[begin : begin + EXPANDED_AT_ONCE])
+
+
+def _repeated(wholes: list[bytes], counts: list[int]) -> Iterator[bytes]:
+    """Lines with their newlines, each as often as it comes."""
+    if sum(map(mul, map(len, wholes), counts)) <= PIECE_BYTES:
+        yield b"".join(map(mul, wholes, counts))
+    elif len(wholes) > 1:
+        middle = len(wholes) // 2
+        yield from _repeated(wholes[:middle], counts[:middle])
+        yield from _repeated(wholes[middle:], counts[middle:])
+    else:
+        whole, count = wholes[0], counts[0]
         at_once = max(1, PIECE_BYTES // len(whole))
-        while count > at_once:
-            piece.append(whole * at_once)
-            count -= at_once
-            yield b"".join(piece)
-            piece, size = [], 0
-        piece.append(whole * count)
-        size += len(whole) * count
-        if size >= PIECE_BYTES:
-            yield b"".join(piece)
-            piece, size = [], 0
-    if piece:
-        yield b"".join(piece)
+        for done in range(0, count, at_once):
+            yield whole * min(at_once, count - done)

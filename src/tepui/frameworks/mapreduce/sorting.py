@@ -128,16 +128,16 @@ def sort(lines: list[bytes], order: Order | None) -> None:
         order.sort(lines)
 
 
-def completed(counts: Counter[bytes], key_fields: int) -> Counter[bytes]:
-    """The same with as many TABs in each line as its key has fields."""
-    short = [line for line in counts if b"\t" not in line or line.count(b"\t") < key_fields]
-    if not short:
-        return counts
-    if len(short) == len(counts) and key_fields == 1:
-        return Counter({line + b"\t": count for line, count in counts.items()})
-    for line in short:
-        counts[line + b"\t" * (key_fields - line.count(b"\t"))] += counts.pop(line)
-    return counts
+def short_lines(lines: Iterable[bytes], key_fields: int) -> list[bytes]:
+    """Those that have fewer TABs than their key has fields."""
+    if key_fields == 1:
+        return [line for line in lines if b"\t" not in line]
+    return [line for line in lines if line.count(b"\t") < key_fields]
+
+
+def completed(line: bytes, key_fields: int) -> bytes:
+    """The line with the TABs that it lacks."""
+    return line + b"\t" * (key_fields - line.count(b"\t"))
 
 
 class Sorter:
@@ -189,38 +189,57 @@ class Sorter:
 
     def _spill(self) -> None:
         """Write what is held as a run."""
-        if self._combine is None:
-            self._write()
+        if self._combine is not None:
+            self._write_combined(self._combine(expanded(_sorted(self._taken(), self._order))))
             return
-        combined = self._combine(piece for batch in self._partitioned() for piece in expanded(batch))
-        combine, self._combine = self._combine, None  # what comes out is only sorted
-        for lines in combined:
-            self._take(lines)
-            if self._held_bytes > self._memory_bytes:
-                self._write()
-        if self._counts or not self._runs:
-            self._write()
-        self._combine = combine
+        counts = self._taken()
+        buckets = self._new_buckets()
+        self._divide(list(counts), buckets)
+        self._write(Batch(bucket, list(map(counts.__getitem__, bucket))) for bucket in self._ordered(buckets))
 
-    def _partitioned(self) -> list[Batch]:
-        """What is held, to be held no longer: each partition's lines in order. They have got the TABs that they
-        lacked."""
-        counts = completed(self._counts, self._key_fields)
-        self._counts, self._held_bytes = Counter(), 0
+    def _taken(self) -> Counter[bytes]:
+        """What is held, to be held no longer, with the TABs that lines lacked."""
+        counts, self._counts, self._held_bytes = self._counts, Counter(), 0
+        for line in short_lines(counts, self._key_fields):
+            counts[completed(line, self._key_fields)] += counts.pop(line)
+        return counts
+
+    def _write_combined(self, combined: Iterable[list[bytes]]) -> None:
+        """What a combiner makes is not counted: few lines of it are alike. When memory does not hold it, it becomes
+        several runs."""
+        buckets = self._new_buckets()
+        held_bytes = 0
+        for lines in combined:
+            if short_lines(lines, self._key_fields):
+                lines = [completed(line, self._key_fields) for line in lines]
+            self._divide(lines, buckets)
+            held_bytes += sum(map(len, lines)) + LINE_OVERHEAD_BYTES * len(lines)
+            if held_bytes > self._memory_bytes:
+                self._write(map(Batch, self._ordered(buckets)))
+                buckets, held_bytes = self._new_buckets(), 0
+        if held_bytes or not self._runs:
+            self._write(map(Batch, self._ordered(buckets)))
+
+    def _new_buckets(self) -> list[list[bytes]]:
+        return [[] for _ in range(self._partitions)]
+
+    def _divide(self, lines: list[bytes], buckets: list[list[bytes]]) -> None:
+        """Add lines to their partitions' buckets."""
         if self._partitions == 1:
-            return [_sorted(counts, self._order)]
-        buckets: list[list[bytes]] = [[] for _ in range(self._partitions)]
-        lines = list(counts)
+            buckets[0] += lines
+            return
         for line, number in zip(lines, self._partition(lines), strict=True):
             buckets[number].append(line)
+
+    def _ordered(self, buckets: list[list[bytes]]) -> Iterator[list[bytes]]:
         for bucket in buckets:
             sort(bucket, self._order)
-        return [Batch(bucket, list(map(counts.__getitem__, bucket))) for bucket in buckets]
+            yield bucket
 
-    def _write(self) -> None:
+    def _write(self, partitions: Iterable[Batch]) -> None:
         path = self._new_file()
         with path.open("wb") as file:
-            segments = [write_batches(file, (batch,)) for batch in self._partitioned()]
+            segments = [write_batches(file, (batch,)) for batch in partitions]
         self._runs.append(Run(path, segments))
         if len(self._runs) >= RUNS_MAX:
             self._runs = [self._merged()]
