@@ -30,6 +30,7 @@ from benchmarks.command_line import (
     run_milliseconds,
 )
 from benchmarks.failover import measure as measure_failover
+from benchmarks.large_reads import measure as measure_large_reads
 from benchmarks.load import EXECUTOR_COMMAND, Scheduler
 from benchmarks.servers import NAMES, cpu_seconds, kinds, megabytes, running, supervisor_pids
 
@@ -288,6 +289,19 @@ def words(table: Table, kind: str, megabytes: int = TEXT_MEGABYTES) -> None:
             table.row(f"{label}: of the better one's time", "times", "1.5").add(kind, ours / min(two, three))
 
 
+def large_reads(table: Table, kind: str) -> None:
+    """Everything that a master with 80,000 tasks knows is read, by one client and by four at once."""
+    if kind == REFERENCE:
+        return
+    measured = measure_large_reads(agents=1000, tasks=80_000, readers=4, seconds=10.0)
+    wanted = {"/state": "10"}
+    for name, cost in measured.microseconds_per_task.items():
+        table.row(f"master CPU a task in {name}, 80,000 tasks", "us", wanted.get(name, "")).add(kind, cost)
+    waits = measured.health_milliseconds
+    table.row("/health while 4 clients read /state: longest", "ms", "100").add(kind, max(waits))
+    table.row("/health while 4 clients read /state: median", "ms", "").add(kind, statistics.median(waits))
+
+
 def failover(table: Table, kind: str) -> None:
     """The leader is killed; until all are with the next one. Then four times as many agents, with 80,000 tasks."""
     if kind == REFERENCE:
@@ -321,7 +335,13 @@ REPEATED: dict[str, Benchmark] = {
     "protobuf": protobuf,
     "latency": latency,
 }
-ONCE: dict[str, Benchmark] = {"freed": freed, "memory": memory, "command_line": command_line, "batch": batch}
+ONCE: dict[str, Benchmark] = {
+    "freed": freed,
+    "memory": memory,
+    "command_line": command_line,
+    "batch": batch,
+    "large_reads": large_reads,
+}
 LONG: dict[str, Benchmark] = {"million": million, "words": words, "failover": failover}
 
 

@@ -8,7 +8,8 @@ snapshot, is welcomed, answers pings. It looks for the leader as a real one does
 random part of the back-off's first bound, and doubles that from attempt to attempt. One watch in ZooKeeper serves all.
 It is written without a WebSocket library, so that the machine's processors are the master's.
 
-A line of JSON is printed whenever all of them are with the same master: its port, and when the last one came.
+URL is that of ZooKeeper, or HOST:PORT of the one master there is. A line of JSON is printed whenever all of them are
+with the same master: its port, and when the last one came.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from random import Random
 from typing import cast
 
@@ -62,12 +64,29 @@ _FIN_BINARY = 0x82
 _SHORT, _MEDIUM = 126, 127
 
 
+class OneMaster:
+    """In the place of a finder, where there is one master and no ZooKeeper."""
+
+    def __init__(self, address: str, on_leader: Callable[[Leader], None]) -> None:
+        host, _, port = address.rpartition(":")
+        self.leader = Leader("", host, host, int(port))
+        self._on_leader = on_leader
+
+    def start(self) -> None:
+        """It leads."""
+        self._on_leader(self.leader)
+
+
 class Fleet:
     """All agents, and how many of them are with which master."""
 
     def __init__(self, url: str, count: int, tasks: int, frameworks: int) -> None:
         self.random = Random(1)
-        self.finder = LeaderFinder(parse_zookeeper_url(url), self._leader_is)
+        self.finder = (
+            LeaderFinder(parse_zookeeper_url(url), self._leader_is)
+            if url.startswith("zk://")
+            else OneMaster(url, self._leader_is)
+        )
         self.frameworks = [_framework(number) for number in range(frameworks)]
         self.with_tasks = False
         self.agents = [Agent(self, number) for number in range(count)]
