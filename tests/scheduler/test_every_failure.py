@@ -1,13 +1,15 @@
 """A connection that is cut at every point, before and after whatever happens there.
 
 A small master is played on the scripted transport: it numbers everything that passes between it and the library, and at
-one number the connection breaks, either before the thing arrives or after. The play is repeated for each number.
+one number the connection breaks, either before the thing arrives or after. The play is repeated for each number: with a
+master that is near, and with one whose answers take their time, so that several calls are on their way and cut.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -31,6 +33,54 @@ SETTINGS = Settings(backoff_seconds_first=0.001, backoff_seconds_max=0.002)
 TASKS = 3
 POINTS_MIN = 15
 """So many things happen at least when nothing goes wrong."""
+LAG_TURNS = 8
+"""So many turns of the loop later a far master's answers arrive."""
+IN_FLIGHT_MIN = 5
+"""So many calls are on their way to it at some time."""
+
+
+class FarTransport(SchedulerTransport):
+    """Calls arrive in order at once, answers in order but late. When the connection of a call is cut, no answer that is
+    under way comes back, and no call arrives until the library hears of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.in_flight: list[asyncio.Future[Answer]] = []
+        self.in_flight_max = 0
+        self.cuts: list[int] = []
+        """How many calls were on their way in each cut."""
+        self._is_cut = False
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.in_flight.append(future)
+        self.in_flight_max = max(self.in_flight_max, len(self.in_flight))
+        if not self._is_cut:
+            try:
+                self._later(LAG_TURNS, self._bring, future, await super().post(url, body, headers))
+            except TransportError:
+                self._is_cut = True
+                self._later(LAG_TURNS, self._cut)
+        return await future
+
+    def _later(self, turns: int, what: Callable[..., None], *arguments: object) -> None:
+        loop = asyncio.get_running_loop()
+        if turns:
+            loop.call_soon(lambda: self._later(turns - 1, what, *arguments))
+        else:
+            what(*arguments)
+
+    def _bring(self, future: asyncio.Future[Answer], answer: Answer) -> None:
+        if future in self.in_flight and not self._is_cut:
+            self.in_flight.remove(future)
+            future.set_result(answer)
+
+    def _cut(self) -> None:
+        self.cuts.append(len(self.in_flight))
+        for future in self.in_flight:
+            future.set_exception(CUT)
+        self.in_flight.clear()
+        self._is_cut = False
 
 
 @dataclass
@@ -190,8 +240,7 @@ class Framework:
                 scheduler.stop()
 
 
-async def play(cut_at: int, *, cut_after: bool) -> tuple[Master, Framework]:
-    transport = SchedulerTransport()
+async def play(transport: SchedulerTransport, cut_at: int, *, cut_after: bool) -> tuple[Master, Framework]:
     master = Master(transport, cut_at, cut_after)
     framework = Framework()
     info = framework_info("every failure", failover_timeout_seconds=60)
@@ -205,17 +254,23 @@ async def play(cut_at: int, *, cut_after: bool) -> tuple[Master, Framework]:
 
 
 def test_nothing_goes_wrong() -> None:
-    master, framework = asyncio.run(play(0, cut_after=False))
-    assert master.point >= POINTS_MIN
-    assert framework.lost == []
-    assert len(master.transport.streams) == 1
+    for transport in (SchedulerTransport(), far := FarTransport()):
+        master, framework = asyncio.run(play(transport, 0, cut_after=False))
+        assert master.point >= POINTS_MIN
+        assert framework.lost == []
+        assert len(transport.streams) == 1
+    assert far.in_flight_max >= IN_FLIGHT_MIN
 
 
 @pytest.mark.parametrize("cut_after", [False, True], ids=["before", "after"])
-def test_the_connection_is_cut_at_every_point(cut_after: bool) -> None:
-    points = 0
+@pytest.mark.parametrize("kind", [SchedulerTransport, FarTransport], ids=["near", "far"])
+def test_the_connection_is_cut_at_every_point(kind: type[SchedulerTransport], cut_after: bool) -> None:
+    points, cut_at_once = 0, 0
     for cut_at in count(1):
-        master, framework = asyncio.run(play(cut_at, cut_after=cut_after))
+        transport = kind()
+        master, framework = asyncio.run(play(transport, cut_at, cut_after=cut_after))
+        if isinstance(transport, FarTransport):
+            cut_at_once = max([cut_at_once, *transport.cuts])
         if not master.is_cut:
             break
         points += 1
@@ -225,6 +280,7 @@ def test_the_connection_is_cut_at_every_point(cut_after: bool) -> None:
             error.add_note(f"cut {'after' if cut_after else 'before'} point {cut_at}; calls: {master.transport.kinds}")
             raise
     assert points >= POINTS_MIN
+    assert kind is not FarTransport or cut_at_once >= IN_FLIGHT_MIN
 
 
 def check(master: Master, framework: Framework) -> None:

@@ -22,6 +22,7 @@ from tepui.session.scheduler import (
     Settings,
 )
 from tepui.session.steps import Answered, Ask, Backlog, CallCut, CallRefused, LeaderKnown, Start, Stop, TimePassed
+from tepui.session.window import CALLS_IN_FLIGHT_MAX
 from tests.session.master import FRAMEWORK_ID, Stage, make_session, make_status
 from tests.session.test_scheduler_histories import accept, subscribed
 
@@ -218,6 +219,48 @@ def test_what_waits_for_a_master_is_sent_in_order_to_the_next() -> None:
     assert [call.kill.task_id.value for call in stage.calls if call.kill is not None] == ["1", "2", "3"]
 
 
+def test_so_many_calls_are_sent_before_the_first_is_answered() -> None:
+    stage = subscribed()
+    for number in range(CALLS_IN_FLIGHT_MAX + 2):
+        stage.tell(kill(str(number)))
+    assert len(stage.posts) == CALLS_IN_FLIGHT_MAX
+    stage.answer()
+    assert len(stage.posts) == CALLS_IN_FLIGHT_MAX, "an answer makes room for one"
+    assert stage.session.calls_waiting == CALLS_IN_FLIGHT_MAX + 1
+    stage.settle()
+    assert [call.kill and call.kill.task_id.value for call in stage.calls] == list(
+        map(str, range(CALLS_IN_FLIGHT_MAX + 2))
+    )
+
+
+def test_what_follows_a_new_description_waits_until_the_master_has_it() -> None:
+    stage = subscribed()
+    info = FrameworkInfo(user="u", name="other", roles=["r1", "r2"])
+    stage.tell(kill("1"))
+    stage.tell(Ask(Call(type=Call.Type.UPDATE_FRAMEWORK, update_framework=Call.UpdateFramework(framework_info=info))))
+    stage.tell(Ask(Call(type=Call.Type.REVIVE, revive=Call.Revive())))
+    assert len(stage.posts) == 2
+    stage.answer()
+    assert len(stage.posts) == 1, "only what comes before it makes no difference"
+    stage.answer()
+    answer_all(stage)
+    assert stage.kinds() == ["KILL", "UPDATE_FRAMEWORK", "REVIVE"]
+
+
+def test_a_cut_connection_is_one_failure_however_many_calls_were_on_it() -> None:
+    stage = subscribed()
+    for number in range(CALL_TRIES_MAX + 2):
+        stage.tell(kill(str(number)))
+    for _ in range(CALL_TRIES_MAX):
+        stage.cut_calls(processed=2)
+        assert stage.is_open
+        assert not stage.posts, "they wait a little"
+        stage.pass_time()
+        assert len(stage.posts) == CALL_TRIES_MAX + 2, "and all go again"
+    stage.cut_calls()
+    assert not stage.is_open
+
+
 def test_a_kill_that_a_new_master_ignored_is_repeated() -> None:
     """The task's agent was not back when it came."""
     stage = subscribed()
@@ -274,11 +317,16 @@ def test_a_wrong_stream_waits_for_the_masters_verdict() -> None:
 
     stage = subscribed()
     stage.tell(kill("1"))
+    stage.tell(kill("2"))
     stage.refuse(400, sentence)
+    stage.cut_calls()
     stage.pass_time()
-    assert not stage.is_open
+    assert stage.is_open
+    assert not stage.posts, "a cut connection does not make the stream better"
+    stage.pass_time()
+    assert isinstance(stage.items[-1], Disconnected)
     stage.settle()
-    assert "KILL" in stage.kinds()
+    assert [call.kill.task_id.value for call in stage.calls if call.kill is not None] == ["1", "2"]
 
 
 def test_an_invalid_call_is_reported_and_the_next_is_sent() -> None:
