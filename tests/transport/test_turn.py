@@ -166,12 +166,13 @@ def test_ticks_follow_the_deadline(loop: str) -> None:
         assert all(seconds > -0.002 for seconds in late)
         core.deadline = core.clock.now() + 0.01
         core.turn.post(Stored(3))
-        await until(lambda: len(core.batches) == 5)
+        await until(lambda: len(core.batches) >= 5)
         core.turn.stop()
+        told = len(core.batches)
         later = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_later(0.02, later.set_result, None)
         await later  # timers go off in their order, and a tick's would have been before this one
-        assert len(core.batches) == 5
+        assert len(core.batches) == told
 
     run_on(loop, main)
 
