@@ -73,7 +73,7 @@ def test_the_only_master_answers_as_ever_and_where_none_can_the_last_one_says_wh
 
 def test_where_no_master_is_or_no_zookeeper_a_sentence_says_so(zookeeper: ZooKeeperServer) -> None:
     for url, timeout_seconds, why in (
-        (zookeeper.url(), 30.0, "ZooKeeper knows of no master at zk://"),
+        (zookeeper.url(), 5.0, "ZooKeeper knows of no master at zk://"),
         (f"zk://{HOST}:{free_port()}/mesos", 0.5, "No server of ZooKeeper answers at"),
     ):
         with pytest.raises(NoLeaderError, match=why):
