@@ -415,6 +415,8 @@ async def _serve(flags: Flags, work_dir: Path, log_file: Path | None) -> int:
     if told.done():
         log.warning("ending: %s", told.result())
         code = 0 if server.leaving else 1
+    else:
+        log.info("ending: told to by %s", signalled.result().name)
     signalled.cancel()
     told.cancel()
     await server.stop()

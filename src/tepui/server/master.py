@@ -313,6 +313,8 @@ async def _serve(flags: Flags, log_file: Path | None, on_port: Callable[[int], N
     if told.done():
         log.error("ending: %s", told.result())
         code = 1
+    else:
+        log.info("ending: told to by %s", signalled.result().name)
     signalled.cancel()
     told.cancel()
     await server.stop()
