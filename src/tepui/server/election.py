@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from tepui.model.v1.mesos import MasterInfo
 from tepui.server.flags import FlagError, Flags
+from tepui.server.network import is_loopback
 from tepui.server.standby import Standby
 from tepui.storage.election import Candidate
 from tepui.storage.registry import Backend, MemoryBackend, RegistryError
@@ -42,7 +43,10 @@ class Election:
         except AddressError as error:
             raise FlagError(f"--zk {error}.") from None
         self._flags = flags
-        self._address = (info.address.ip if info.address is not None else None, info.port)
+        ip = (info.address.ip if info.address is not None else None) or ""
+        self._address = (ip, info.port)
+        if is_loopback(ip) and not all(is_loopback(server.rpartition(":")[0]) for server in url.servers):
+            log.warning("others are told that this master is at %s, which is each machine's own: say --ip=ADDRESS", ip)
         self._standby = standby
         self._lead = lead
         self._on_leader = on_leader

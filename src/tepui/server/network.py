@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from tepui.server.flags import Flags
 
@@ -34,6 +35,14 @@ def _own_address() -> str:
         return socket.gethostbyname(socket.gethostname())
     except OSError:
         return "127.0.0.1"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine finds itself there: `127.0.1.1` (which Debian gives a machine's own name), `[::1]`."""
+    try:
+        return ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def ip_number(ip: str) -> int:
