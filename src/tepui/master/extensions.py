@@ -1,14 +1,14 @@
 """Calls under /api/tepui/v1, which Mesos does not have: compact lists for people, stories, and the kill of one task.
 
 Lists say only what is asked, filtered and counted here, so that a cluster of a million tasks can be looked at without
-fetching them all. They are plain data, with amounts of resources as the legacy endpoints write them.
+fetching them all. They are plain data, with amounts of resources as the legacy endpoints write them; a long one is
+drawn (`tepui.model.drawn`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from heapq import nlargest
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -17,8 +17,10 @@ from tepui.master import operations, shares, tasks, why
 from tepui.master.context import Context
 from tepui.master.gauges import Picture
 from tepui.master.records import Record
-from tepui.master.state import Agent, Framework, Task
+from tepui.master.state import Agent, Framework, Offer, Task
 from tepui.master.sums import offered, used_by, used_on
+from tepui.master.views import AGENTS_PER_PART, FRAMEWORKS_PER_PART
+from tepui.model.drawn import LOOKED_AT_PER_PART, ROWS_PER_PART, Drawn, Rows
 from tepui.model.legacy import Object, Objects, attributes_object
 from tepui.model.records import SENTENCES_MAX
 from tepui.model.shell import ExtensionCall
@@ -57,7 +59,9 @@ def picture_answer(picture: Picture, name: str, arguments: Arguments) -> tuple[i
     return None if read is None else _judged(read(picture, arguments))
 
 
-def _judged(answer: Object | str) -> tuple[int, object]:
+def _judged(answer: Object | Drawn | str) -> tuple[int, object]:
+    if isinstance(answer, Drawn) and answer.is_small:
+        return 200, answer.whole()
     return (400 if isinstance(answer, str) else 200), answer
 
 
@@ -107,19 +111,24 @@ def _task_to_kill(context: Context, arguments: Arguments) -> tuple[Framework, Ta
 # Lists.
 
 
-def _agents(picture: Picture, _: Arguments) -> Object:
+def _agents(picture: Picture, _: Arguments) -> Drawn:
     """Admitted agents; those that are not back after a failover; unreachable and gone ones with the time since when."""
-    objects = Objects()
-    return {
-        "agents": [_agent_object(agent, objects) for agent in picture.state.agents.values()],
-        "unreachable_agents": [
-            {"id": agent_id, "since": since} for agent_id, since in picture.state.unreachable_agents.items()
-        ],
-        "recovered_agents": [
-            {"id": agent_id, "hostname": info.hostname} for agent_id, info in picture.state.recovered_agents.items()
-        ],
-        "gone_agents": [{"id": agent_id, "since": since} for agent_id, since in picture.state.gone_agents.items()],
-    }
+    objects, state = Objects(), picture.state
+    return Drawn(
+        {
+            "agents": Rows(list(state.agents.values()), lambda agent: _agent_object(agent, objects), AGENTS_PER_PART),
+            "unreachable_agents": Rows(list(state.unreachable_agents.items()), _absent_object),
+            "recovered_agents": Rows(
+                list(state.recovered_agents.items()), lambda known: {"id": known[0], "hostname": known[1].hostname}
+            ),
+            "gone_agents": Rows(list(state.gone_agents.items()), _absent_object),
+        }
+    )
+
+
+def _absent_object(known: tuple[str, float]) -> Object:
+    agent_id, since = known
+    return {"id": agent_id, "since": since}
 
 
 def _agent_object(agent: Agent, objects: Objects) -> Object:
@@ -152,15 +161,19 @@ def _service_word(agent: Agent) -> str:
     return "deactivated" if service.drain is None else service.drain.state.value.lower()
 
 
-def _frameworks(picture: Picture, _: Arguments) -> Object:
+def _frameworks(picture: Picture, _: Arguments) -> Drawn:
     """Frameworks that run, and those that are remembered."""
     objects, state = Objects(), picture.state
-    return {
-        "frameworks": [_framework_object(framework, objects) for framework in state.frameworks.values()],
-        "completed_frameworks": [
-            _framework_object(framework, objects) for framework in state.completed_frameworks.values()
-        ],
-    }
+
+    def make(framework: Framework) -> Object:
+        return _framework_object(framework, objects)
+
+    return Drawn(
+        {
+            "frameworks": Rows(list(state.frameworks.values()), make, FRAMEWORKS_PER_PART),
+            "completed_frameworks": Rows(list(state.completed_frameworks.values()), make, FRAMEWORKS_PER_PART),
+        }
+    )
 
 
 def _framework_object(framework: Framework, objects: Objects) -> Object:
@@ -186,27 +199,30 @@ def _framework_object(framework: Framework, objects: Objects) -> Object:
     }
 
 
-def _offers(picture: Picture, _: Arguments) -> Object:
+def _offers(picture: Picture, _: Arguments) -> Drawn:
     """Outstanding offers, oldest first."""
-    objects, state = Objects(), picture.state
-    return {
-        "offers": [
-            {
-                "id": offer.offer_id,
-                "framework_id": offer.framework_id,
-                "framework_name": state.frameworks[offer.framework_id].info.name,
-                "agent_id": offer.agent_id,
-                "agent_hostname": state.agents[offer.agent_id].info.hostname,
-                "role": offer.role,
-                "age_seconds": picture.now - offer.made_at,
-                "resources": objects.resources(offer.resources),
-            }
-            for offer in state.offers.values()
-        ]
-    }
+    objects, state, now = Objects(), picture.state, picture.now
+
+    def make(held: tuple[Offer, Framework, Agent]) -> Object:
+        offer, framework, agent = held
+        return {
+            "id": offer.offer_id,
+            "framework_id": offer.framework_id,
+            "framework_name": framework.info.name,
+            "agent_id": offer.agent_id,
+            "agent_hostname": agent.info.hostname,
+            "role": offer.role,
+            "age_seconds": now - offer.made_at,
+            "resources": objects.resources(offer.resources),
+        }
+
+    held = [
+        (offer, state.frameworks[offer.framework_id], state.agents[offer.agent_id]) for offer in state.offers.values()
+    ]
+    return Drawn({"offers": Rows(held, make)})
 
 
-def _tasks(picture: Picture, arguments: Arguments) -> Object | str:
+def _tasks(picture: Picture, arguments: Arguments) -> Drawn | str:
     """The tasks that match all filters, newest first: a page of them, and how many there are."""
     states = _states(arguments.get("state", ""))
     if isinstance(states, str):
@@ -215,18 +231,25 @@ def _tasks(picture: Picture, arguments: Arguments) -> Object | str:
     offset = _number(arguments.get("offset"), 0)
     if limit is None or offset is None:
         return "Expecting whole numbers as 'limit' and 'offset'."
-    limit = min(limit, TASKS_LIMIT_MAX)
-    found = [
-        (task.launched_at, number, framework, task)
-        for number, (framework, task) in enumerate(_matching(picture, arguments))
-        if not states or task.state in states
-    ]
-    page = nlargest(min(offset + limit, len(found)), found, key=lambda entry: entry[:2])[offset:]
+    found = [each for each in _matching(picture, arguments) if not states or each[1].state in states]
+    page = slice(offset, offset + min(limit, TASKS_LIMIT_MAX))
+    parts = len(found) // LOOKED_AT_PER_PART + min(limit, TASKS_LIMIT_MAX, len(found)) // ROWS_PER_PART
+    return Drawn(_page_of_tasks(picture, found, page), parts=parts)
+
+
+def _page_of_tasks(picture: Picture, found: list[tuple[Framework, Task]], page: slice) -> Generator[None, None, Object]:
+    """The tree of that answer. When each task was launched is read in steps of their own."""
+    launched_at: list[float] = []
+    while len(launched_at) < len(found):
+        some = found[len(launched_at) : len(launched_at) + LOOKED_AT_PER_PART]
+        launched_at += [task.launched_at for _, task in some]
+        yield
+    order = sorted(range(len(found)), key=launched_at.__getitem__)
+    order.reverse()  # of those launched together, the one that is found last comes first
     objects = Objects()
-    return {
-        "tasks": [_task_object(picture, framework, task, objects) for _, _, framework, task in page],
-        "total": len(found),
-    }
+    shown = [found[index] for index in order[page]]
+    tasks = Rows(shown, lambda each: _task_object(picture, each[0], each[1], objects))
+    return {"tasks": tasks, "total": len(found)}
 
 
 def _matching(picture: Picture, arguments: Arguments) -> Iterator[tuple[Framework, Task]]:
@@ -336,7 +359,7 @@ def _operation(context: Context, arguments: Arguments) -> Object | str:
     return {"state": status.state.value, "message": status.message}
 
 
-_READ_PICTURE: dict[str, Callable[[Picture, Arguments], Object | str]] = {
+_READ_PICTURE: dict[str, Callable[[Picture, Arguments], Drawn | str]] = {
     "agents": _agents,
     "frameworks": _frameworks,
     "offers": _offers,

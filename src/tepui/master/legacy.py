@@ -16,7 +16,7 @@ from tepui.master.gauges import Picture, Reading, snapshot
 from tepui.master.state import Agent, Executor, Framework, Offer, State, Task
 from tepui.master.sums import RoleSums, offered, role_sums, used_by, used_on
 from tepui.master.views import AGENTS_PER_PART, FRAMEWORKS_PER_PART, quota_status, weight_infos
-from tepui.model.drawn import ROWS_PER_PART, Drawn, Rows
+from tepui.model.drawn import LOOKED_AT_PER_PART, ROWS_PER_PART, Drawn, Rows
 from tepui.model.legacy import Object, Objects, attributes_object, labels_array, version_object
 from tepui.model.operators import agent_pid, capabilities, time_info
 from tepui.model.quantities import Quantities
@@ -41,8 +41,6 @@ _COUNTED_STATES: tuple[TaskState, ...] = (
     TaskState.TASK_UNREACHABLE,
 )
 """The states that `/state-summary` counts, in its order."""
-_COUNTED_PER_PART = 1000
-"""So many tasks are looked at in one step."""
 
 _Query = Mapping[str, str]
 
@@ -308,7 +306,7 @@ def _state_summary(reading: Picture, _: _Query) -> Drawn:
     tasks = [(framework, list(_remembered_tasks(framework))) for framework in state.frameworks.values()]
     agents = list(state.agents.values())
     counted = sum(len(of_framework) for _, of_framework in tasks)
-    parts = counted // _COUNTED_PER_PART + len(agents) // AGENTS_PER_PART
+    parts = counted // LOOKED_AT_PER_PART + len(agents) // AGENTS_PER_PART
     return Drawn(_summarised(reading, tasks, agents), parts=parts)
 
 
@@ -336,7 +334,7 @@ def _summarised(
         own = _Counts()
         on_agents: dict[str, _Counts] = {}
         remaining = iter(of_framework)
-        while some := list(islice(remaining, _COUNTED_PER_PART)):
+        while some := list(islice(remaining, LOOKED_AT_PER_PART)):
             for task in some:
                 counts = on_agents.get(task.agent_id)
                 if counts is None:
@@ -414,7 +412,7 @@ def _tasks(reading: Picture, query: _Query) -> Drawn:
     ]
     begin = _whole_number(query.get("offset"), 0)
     limit = _whole_number(query.get("limit"), TASKS_LIMIT_DEFAULT)
-    parts = len(found) // _COUNTED_PER_PART + min(limit, len(found)) // ROWS_PER_PART
+    parts = len(found) // LOOKED_AT_PER_PART + min(limit, len(found)) // ROWS_PER_PART
     newest_first = query.get("order") != "asc"
     return Drawn(_page_of_tasks(found, begin, limit, newest_first=newest_first), parts=parts)
 
@@ -423,7 +421,7 @@ def _page_of_tasks(found: list[Task], begin: int, limit: int, *, newest_first: b
     """The tree of `/tasks`. When each task was first heard of is read in steps of their own."""
     heard_at: list[float] = []
     while len(heard_at) < len(found):
-        heard_at += map(_first_heard_at, found[len(heard_at) : len(heard_at) + _COUNTED_PER_PART])
+        heard_at += map(_first_heard_at, found[len(heard_at) : len(heard_at) + LOOKED_AT_PER_PART])
         yield
     order = sorted(range(len(found)), key=heard_at.__getitem__, reverse=newest_first)
     objects = Objects()

@@ -17,6 +17,8 @@ Tree = dict[str, Any]
 
 ROWS_PER_PART = 50
 """Tasks are made and written so many at a time: about 50 kB, and a fraction of a millisecond."""
+LOOKED_AT_PER_PART = 1000
+"""So many are looked at in one step where something is counted or sorted before anything is written."""
 WHOLE_PARTS_MAX = 10
 """What has no more parts is answered at once: 500 tasks, some milliseconds."""
 

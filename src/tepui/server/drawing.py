@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from tepui.transport import heads
 from tepui.transport.bodies import WAITING_BYTES_MAX, Body
-from tepui.transport.hot import Stream
+from tepui.transport.hot import HotRequest, Stream
 
 ANSWERS_MAX = 64
 """So many large answers are under way at once; who asks for one more is to come again."""
@@ -16,40 +17,72 @@ PICTURE_BYTES_MAX = 512 << 20
 """Of one of them; about 350,000 tasks as JSON."""
 CHUNK_BYTES = 32 << 10
 """Smaller parts are written together."""
+SHORT_BYTES_MAX = 128 << 10
+"""An answer is held back until it is longer than this, or whole."""
 
 
 class DrawnAnswer:
-    """One answer. Beside references to what it shows, no more of it is held than a part and what waits to be read."""
+    """One answer. Beside references to what it shows, no more of it is held than a part and what waits to be read. One
+    that was much work and comes out short is one message with a length, as others are."""
 
-    def __init__(self, body: Body, parts: Iterator[bytes]) -> None:
-        self._body = body
+    def __init__(
+        self, request: HotRequest, parts: Iterator[bytes], content_type: str, headers: heads.Headers = ()
+    ) -> None:
+        self._request = request
         self._parts = parts
+        self._content_type = content_type
+        self._headers = headers
         self._made: list[bytes] = []
         self._made_bytes = 0
+        self.body: Body | None = None
+        """None while it may still be short."""
+        if request.method == "HEAD":
+            self._parts = iter(())
+            self._open()
+
+    def _open(self) -> Body:
+        self.body = self._request.open_body(self._content_type, self._headers)
+        return self.body
 
     @property
     def over(self) -> bool:
-        return self._body.gone
+        return self._request.channel is None if self.body is None else self.body.gone
 
     @property
     def blocked(self) -> bool:
-        return self._body.blocked
+        return self.body is not None and self.body.blocked
 
     def step(self) -> bool:
         part = next(self._parts, None)
+        if part is None:
+            self._finish()
+            return False
         if part:
             self._made.append(part)
             self._made_bytes += len(part)
-        if self._made and (part is None or self._made_bytes >= CHUNK_BYTES):
-            self._body.write(b"".join(self._made))
-            self._made.clear()
-            self._made_bytes = 0
-        if part is None:
-            self._body.end()
-        return part is not None
+            if self._made_bytes >= (SHORT_BYTES_MAX if self.body is None else CHUNK_BYTES):
+                (self.body or self._open()).write(self._taken())
+        return True
 
-    def fail(self, why: str) -> None:  # noqa: ARG002 - a head that promises more is all that was said
-        self._body.cut()
+    def _finish(self) -> None:
+        if self.body is None:
+            self._request.answer(200, self._taken(), self._content_type, self._headers)
+            return
+        if self._made:
+            self.body.write(self._taken())
+        self.body.end()
+
+    def _taken(self) -> bytes:
+        data = b"".join(self._made)
+        self._made.clear()
+        self._made_bytes = 0
+        return data
+
+    def fail(self, why: str) -> None:  # noqa: ARG002 - a head that promises more is all that can be said
+        if self.body is None:
+            self._request.answer_text(500)
+        else:
+            self.body.cut()
 
 
 class DrawnRecord:

@@ -123,9 +123,8 @@ class Exchange:
             return
         media = waiting.media if body.message is not None else MediaType.JSON
         jsonp = waiting.jsonp if body.message is None else None
-        parts = iter(()) if request.method == "HEAD" else draw(body, media, jsonp)
-        answer = request.open_body("text/javascript" if jsonp else media.value, headers)
-        self._slices.add(DrawnAnswer(answer, parts))
+        content_type = "text/javascript" if jsonp else media.value
+        self._slices.add(DrawnAnswer(request, draw(body, media, jsonp), content_type, headers))
 
     def open(self, effect: OpenSession) -> None:
         """Open the stream that answers a request."""
