@@ -83,6 +83,7 @@ def _shares_table(answer: Mapping[str, Any]) -> str:
 
 
 def _all_roles(client: Client) -> list[dict[str, Any]]:
+    roles = client.get("/roles")["roles"]  # first: it leads to the leader, and counters are any master's own
     metrics = client.get("/metrics/snapshot")
     return [
         {
@@ -99,7 +100,7 @@ def _all_roles(client: Client) -> list[dict[str, Any]]:
                 "consumed": entry["quota"]["consumed"],
             },
         }
-        for entry in client.get("/roles")["roles"]
+        for entry in roles
     ]
 
 

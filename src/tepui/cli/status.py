@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from tepui.cli.client import Client
+from tepui.cli.client import EXTENSIONS, Client
 from tepui.cli.options import master_option, output_options
 from tepui.cli.output import Output, Report, age, amount, bar, plural
+from tepui.model.addresses import host_and_port
 
 _LIVE = ("running", "starting", "staging", "killing", "unreachable")
 _ENDED = ("finished", "failed", "killed", "error", "lost", "dropped", "gone")
@@ -26,9 +27,12 @@ def status(client: Client, output: Output) -> None:
 
 
 def _report(client: Client) -> Report:
-    metrics = client.get("/metrics/snapshot")
-    master = client.call("GET_MASTER")
+    master = client.call("GET_MASTER")  # first: counters and flags are any master's own, and this leads to the leader
     flags = client.get("/flags")["flags"]
+    metrics = client.get("/metrics/snapshot")
+    if not metrics.get("master/elected"):
+        metrics = _pictured(client)
+    info = master["master_info"]
 
     def count(name: str) -> int:
         return int(metrics.get(f"master/{name}", 0))
@@ -36,8 +40,8 @@ def _report(client: Client) -> Report:
     data = {
         "cluster": flags.get("cluster"),
         "master": {
-            "id": master["master_info"]["id"],
-            "address": client.address,
+            "id": info["id"],
+            "address": host_and_port(info.get("address", {}).get("ip") or info.get("hostname", ""), info["port"]),
             "elected_time": master.get("elected_time"),
         },
         "agents": {name: count(f"slaves_{name}") for name in ("active", "inactive", "unreachable")},
@@ -47,6 +51,31 @@ def _report(client: Client) -> Report:
         "resources": {name: _resource(metrics, name) for name in _RESOURCES},
     }
     return Report(data, lambda: _text(data))
+
+
+def _pictured(client: Client) -> dict[str, float]:
+    """What a leader counts, from the picture that a standby has of it; of tasks that ended those that it remembers."""
+    known = client.get(f"{EXTENSIONS}/agents")
+    agents, summary = known["agents"], client.get("/state-summary")
+    figures: dict[str, float] = {
+        "master/slaves_active": sum(agent["active"] for agent in agents),
+        "master/slaves_inactive": sum(not agent["active"] for agent in agents),
+        "master/slaves_unreachable": len(known["unreachable_agents"]),
+        "master/frameworks_connected": sum(framework["connected"] for framework in summary["frameworks"]),
+        "master/frameworks_disconnected": sum(not framework["connected"] for framework in summary["frameworks"]),
+        "master/outstanding_offers": len(client.get(f"{EXTENSIONS}/offers")["offers"]),
+    }
+    for state in (*_LIVE, *_ENDED):
+        name = f"TASK_{state.upper()}"
+        figures[f"master/tasks_{state}"] = sum(framework.get(name, 0) for framework in summary["frameworks"])
+    for name in _RESOURCES:
+        total, used, offered = (
+            sum(agent[kind].get(name, 0.0) for agent in agents)
+            for kind in ("resources", "used_resources", "offered_resources")
+        )
+        figures |= {f"master/{name}_total": total, f"master/{name}_used": used}
+        figures[f"allocator/mesos/resources/{name}/offered_or_allocated"] = used + offered
+    return figures
 
 
 def _resource(metrics: Mapping[str, float], name: str) -> dict[str, float]:
