@@ -8,6 +8,7 @@ import gzip
 import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -204,6 +205,28 @@ def test_a_client_that_takes_nothing_is_given_up() -> None:
 
         await until(is_given_up)
         assert master.counters.stalled_closed == 1
+
+    on_master(test)
+
+
+def test_a_fault_while_an_answer_is_made_cuts_it_off_and_stops_nobody_else(caplog: pytest.LogCaptureFixture) -> None:
+    """The client sees that something is missing, or 500 when it has seen nothing yet."""
+
+    async def test(master: Master) -> None:
+        client, other = await master.client(), await master.client()
+        state = master.server._core.state  # type: ignore[union-attr]
+        tasks: list[Any] = list(state.frameworks[cluster.FRAMEWORK].tasks.values())
+        tasks[-1].info = None
+        client.send(STATE)
+        other.send(STATE)
+        assert not (await client.rest()).endswith(b"0\r\n\r\n")
+        assert not (await other.rest()).endswith(b"0\r\n\r\n")
+        third = await master.client()
+        tasks[0].info = None
+        third.send(STATE, HEALTH)
+        assert [(await third.answer()).status for _ in range(2)] == [500, 200]
+        assert (master.counters.long_answers, master.exchange.answers_drawn) == (0, 0)
+        assert [record.message for record in caplog.records].count("a long answer failed") == 3
 
     on_master(test)
 
