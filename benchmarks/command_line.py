@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conformance.client import Address, EventStream, json_call
@@ -32,15 +33,35 @@ def run_milliseconds(master: Address) -> float:
     return (time.perf_counter() - begin) * 1e3
 
 
-def batch_commands_per_second(master: Address, commands: int) -> float:
-    """The rate of `tepui batch` over so many commands `true`, its start and its end included."""
+@dataclass
+class BatchRun:
+    """What `tepui batch` took, its start and its end included."""
+
+    seconds: float
+    cpu_seconds: float
+    """Of the batch itself."""
+    megabytes_max: float
+    """The most memory that the batch itself held, in units of 2**20 bytes."""
+
+
+def run_batch(master: Address, commands: int) -> BatchRun:
+    """Run so many commands `true` by `tepui batch`."""
     with tempfile.TemporaryDirectory(prefix="tepui-benchmark-") as directory:
         file = Path(directory) / "work"
         file.write_text("true\n" * commands)
         options = [f"--master={master[0]}:{master[1]}", "--cpus=0.1", "--mem=16"]
         begin = time.perf_counter()
-        subprocess.run([*_TEPUI, "batch", str(file), *options], check=True, stdout=subprocess.DEVNULL)
-        return commands / (time.perf_counter() - begin)
+        with subprocess.Popen([*_TEPUI, "batch", str(file), *options], stdout=subprocess.DEVNULL) as batch:
+            try:
+                _, status, usage = os.wait4(batch.pid, 0)
+                batch.returncode = os.waitstatus_to_exitcode(status)
+            finally:
+                if batch.returncode is None:
+                    batch.kill()
+        seconds = time.perf_counter() - begin
+    if batch.returncode != 0:
+        raise subprocess.CalledProcessError(batch.returncode, "tepui batch")
+    return BatchRun(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 def local_first_offer_seconds(agents: int) -> float:

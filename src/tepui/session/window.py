@@ -47,9 +47,9 @@ class CallWindow:
         """The next call is on its way from now on; its number is that of no call before. None when it has to wait."""
         if not self._in_flight:
             self._line_up()
-        elif self._again or len(self._in_flight) >= CALLS_IN_FLIGHT_MAX or self._newest().type in LAST_TYPES:
+        if not self._waiting or self._again or len(self._in_flight) >= CALLS_IN_FLIGHT_MAX:
             return None
-        if not self._waiting:
+        if self._in_flight and self._newest().type in LAST_TYPES:
             return None
         self._number += 1
         call = self._in_flight[self._number] = self._waiting.popleft()
