@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tepui.master import legacy, views
 from tepui.master.events import OperatorCall
+from tepui.master.mirror import Mirror
 from tepui.master.state import State, Task
 from tepui.model import drawn
 from tepui.model.drawn import Drawn, Rows
@@ -120,6 +121,20 @@ def test_what_was_there_when_somebody_asked_is_shown_and_nothing_else() -> None:
     assert {task["task_id"]["value"] for task in told["tasks"]} == before
     assert [task["state"] for task in told["tasks"] if task["name"] == "many-600"] == ["TASK_FINISHED"]
     assert "many-600" not in {task["name"] for task in told["completed_tasks"]}
+
+
+def test_a_mirror_that_is_over_is_emptied_when_its_last_answer_is_made() -> None:
+    mirror, world = Mirror(), large()
+    mirror.state, mirror._config = world.state, world.config
+    parts = draw(mirror.answer(OperatorCall(1, "", None, Call(type=Call.Type.GET_AGENTS)), world.now)[1])  # type: ignore[index, arg-type]
+    begun, steps = next(parts), mirror.empty()
+    for _ in range(3):
+        next(steps)
+    told = json.loads(begun + b"".join(parts))["get_agents"]["agents"]
+    assert any(resource["scalar"]["value"] > 100 for resource in told[0]["allocated_resources"])
+    del parts
+    assert list(steps)
+    assert not mirror.state.agents
 
 
 # Histories.

@@ -11,12 +11,14 @@ from collections import deque
 from collections.abc import Iterator, MutableMapping
 from itertools import islice
 from typing import TypeVar
+from weakref import WeakSet
 
 from tepui.master import extensions, legacy, mirrored, views
 from tepui.master.config import MasterConfig
 from tepui.master.events import LegacyCall, OperatorCall
 from tepui.master.state import Agent, Framework, State, Task
 from tepui.master.sums import consumed_on
+from tepui.model.drawn import Drawn
 from tepui.model.mirror import (
     MirroredAgent,
     MirroredExecutor,
@@ -51,6 +53,8 @@ class Mirror:
         self.now = 0.0
         """When somebody reads it, by the leader's clock."""
         self._config: MasterConfig | None = None
+        self._drawn: WeakSet[Drawn] = WeakSet()
+        """Large answers from it that are still being made."""
         self._told_at = 0.0
         self._ahead: float | None = None
         """By how much this master's clock is ahead of the leader's, and the part that travelled fastest was late."""
@@ -229,6 +233,12 @@ class Mirror:
     def answer(self, event: Event, now: float) -> tuple[int, object] | None:
         """Status and body for a request that only reads; None for any other, and for what only the leader knows."""
         self.read_at(now)
+        found = self._answer(event)
+        if found is not None and isinstance(found[1], Drawn):
+            self._drawn.add(found[1])
+        return found
+
+    def _answer(self, event: Event) -> tuple[int, object] | None:
         match event:
             case OperatorCall():
                 response = views.picture_answer(self, event.call)
@@ -249,7 +259,10 @@ class Mirror:
 
     def empty(self) -> Iterator[None]:
         """Give back what the picture holds, a part with each step, when nobody reads it any more. That of a large
-        cluster takes a second to free, which nobody can wait for at once."""
+        cluster takes a second to free, which nobody can wait for at once. Before that answers that are under way are
+        made."""
+        while self._drawn:
+            yield
         agents = self.state.agents
         for agent in agents.values():
             agent.tasks.clear()

@@ -68,7 +68,7 @@ class Rows:
 class Drawn:
     """An answer that can be written a part at a time, once."""
 
-    __slots__ = ("_source", "message", "parts")
+    __slots__ = ("__weakref__", "_source", "message", "parts")
 
     def __init__(
         self,
