@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from typing import Any
 
 import aiohttp
@@ -40,7 +41,7 @@ class Side:
         self.addresses.append(address)
 
     def on_messages(self, link: str, messages: list[msgspec.Struct]) -> None:
-        assert link == self.open[-1]
+        assert link in self.open
         self.messages += messages
         self.batches.append(len(messages))
 
@@ -375,6 +376,34 @@ def test_an_agent_that_does_not_agree_to_the_end_is_cut_off(loop: str, monkeypat
             assert await both[0].rest() == web_socket.close_frame(web_socket.NORMAL, "no more")
             await master.links.stop()
             assert await both[1].rest() == web_socket.close_frame(web_socket.NORMAL, "the master ends")
+
+    run_on(loop, main)
+
+
+@both_loops
+def test_agents_that_go_at_once_are_heard_of_in_turns(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tepui.transport.link_server.ENDS_PER_TURN", 3)
+
+    async def main() -> None:
+        master = Master(links_max=20)
+        async with serving(master.routes()) as server:
+            clients = [await server.client() for _ in range(20)]
+            last = web_socket.frame(web_socket.BINARY, batch(1, 0))
+            for client in clients:
+                client.send(ASKS_FOR_LINK)
+                assert (await client.head()).status == 101
+            await until(lambda: len(master.open) == 20)
+            for client in clients:
+                client.send(masked(last))
+                client.close()
+            ended = [0]
+            async with asyncio.timeout(20):
+                while ended[-1] < 20:
+                    await asyncio.sleep(0)
+                    ended.append(len(master.closed))
+            assert max(after - before for before, after in pairwise(ended)) <= 3
+            assert {why for _, why in master.closed} == {"the connection was lost"}
+            assert master.links.counters.messages_received == 20
 
     run_on(loop, main)
 

@@ -1,6 +1,6 @@
 """A line before the door: who comes with thousands of others is let through a few in each turn of the loop.
 
-After a failover all agents come in the same second, and each costs the master about a millisecond until it is a member.
+After a failover all agents come in the same second, and each costs the master half a millisecond until it is a member.
 Taken as they come, they would be one turn of seconds, in which nobody else is answered. Here they wait, cheaply, in the
 order in which they came; a turn that takes long lets in as many as a short one, so the pace follows the work by itself.
 """

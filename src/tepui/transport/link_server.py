@@ -15,10 +15,13 @@ from typing import Any, cast
 from tepui.model.link import LinkMessage, MasterBatch
 from tepui.transport import web_socket
 from tepui.transport.hot import HotRequest
+from tepui.transport.line import Line
 from tepui.transport.link import CLOSE_SECONDS_MAX, LINK_PATH, Link, LinkCounters, LinkLimits, OnClose, OnMessages
 from tepui.transport.turn import Flusher
 
 LINKS_MAX = 65_536
+ENDS_PER_TURN = 256
+"""So many links whose agents have gone are closed in one turn of the loop: some milliseconds."""
 
 
 class _MasterLink(Link, asyncio.Protocol):
@@ -66,6 +69,13 @@ class _MasterLink(Link, asyncio.Protocol):
     def resume_writing(self) -> None:
         self._paused = False
         self._write_out()
+
+    def eof_received(self) -> bool:
+        """The agent has gone, and with it perhaps thousands: the connection is closed when it is its turn."""
+        if self._transport is None or self._transport.get_extra_info("sslcontext") is not None:
+            return False  # TLS knows no half-closed connections
+        self._server.gone(self)
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
         self._transport = None
@@ -130,6 +140,11 @@ class _MasterLink(Link, asyncio.Protocol):
             self._left = True
             self._on_end(self)
 
+    def shut(self) -> None:
+        """Close the connection, whose agent has gone."""
+        if self._transport is not None:
+            self._transport.close()
+
     def abort(self) -> None:
         """Cut the connection off."""
         if self._transport is not None:
@@ -159,6 +174,7 @@ class LinkServer:
         self._links: dict[str, _MasterLink] = {}
         self._connections: set[_MasterLink] = set()
         """Of all links, and of those that have ended and wait for the peer to agree."""
+        self._gone = Line(asyncio.get_running_loop(), ENDS_PER_TURN)
         self._all_over: asyncio.Future[None] | None = None
         self._stopping = False
         self.counters = LinkCounters()
@@ -228,8 +244,13 @@ class LinkServer:
         self.counters.links_total += 1
         self._on_open(link.name, address)
 
+    def gone(self, link: _MasterLink) -> None:
+        """Its agent sends no more."""
+        self._gone.join(link, link.shut)
+
     def over(self, link: _MasterLink) -> None:
         """Its connection has ended."""
+        self._gone.leave(link)
         self._connections.discard(link)
         if self._all_over is not None and not self._connections and not self._all_over.done():
             self._all_over.set_result(None)
