@@ -21,7 +21,7 @@ from tepui.transport.turn import Flusher
 
 LINKS_MAX = 65_536
 ENDS_PER_TURN = 256
-"""So many links whose agents have gone are closed in one turn of the loop: some milliseconds."""
+"""So many links whose agents have gone end in one turn of the loop: some milliseconds."""
 
 
 class _MasterLink(Link, asyncio.Protocol):
@@ -71,7 +71,7 @@ class _MasterLink(Link, asyncio.Protocol):
         self._write_out()
 
     def eof_received(self) -> bool:
-        """The agent has gone, and with it perhaps thousands: the connection is closed when it is its turn."""
+        """The agent has gone, and with it perhaps thousands: the connection is cut off when it is its turn."""
         if self._transport is None or self._transport.get_extra_info("sslcontext") is not None:
             return False  # TLS knows no half-closed connections
         self._server.gone(self)
@@ -139,11 +139,6 @@ class _MasterLink(Link, asyncio.Protocol):
         if not self._left:
             self._left = True
             self._on_end(self)
-
-    def shut(self) -> None:
-        """Close the connection, whose agent has gone."""
-        if self._transport is not None:
-            self._transport.close()
 
     def abort(self) -> None:
         """Cut the connection off."""
@@ -246,7 +241,7 @@ class LinkServer:
 
     def gone(self, link: _MasterLink) -> None:
         """Its agent sends no more."""
-        self._gone.join(link, link.shut)
+        self._gone.join(link, link.abort)
 
     def over(self, link: _MasterLink) -> None:
         """Its connection has ended."""
