@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from tepui.agent.config import AgentConfig
+from tepui.model.addresses import host_and_port
+from tepui.model.operators import agent_pid
 from tepui.model.v1.mesos import CommandInfo, DurationInfo, Environment, ExecutorInfo, FrameworkInfo, TaskInfo
 from tepui.wire.text import format_duration
 
@@ -66,7 +68,7 @@ def executor_environment(
         {
             "LIBPROCESS_IP": config.ip,
             "LIBPROCESS_PORT": "0",
-            "MESOS_AGENT_ENDPOINT": f"{config.ip}:{port}",
+            "MESOS_AGENT_ENDPOINT": host_and_port(config.ip, port),
             "MESOS_CHECKPOINT": "1" if checkpoint else "0",
             "MESOS_DIRECTORY": directory,
             "MESOS_EXECUTOR_ID": info.executor_id.value,
@@ -75,7 +77,7 @@ def executor_environment(
             "MESOS_HTTP_COMMAND_EXECUTOR": "0",
             "MESOS_SANDBOX": directory,
             "MESOS_SLAVE_ID": agent_id,
-            "MESOS_SLAVE_PID": f"slave(1)@{config.ip}:{port}",
+            "MESOS_SLAVE_PID": agent_pid(config.ip, port),
         }
     )
     if checkpoint:

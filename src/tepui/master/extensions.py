@@ -20,6 +20,7 @@ from tepui.master.records import Record
 from tepui.master.state import Agent, Framework, Offer, Task
 from tepui.master.sums import offered, used_by, used_on
 from tepui.master.views import AGENTS_PER_PART, FRAMEWORKS_PER_PART
+from tepui.model.addresses import host_and_port
 from tepui.model.drawn import LOOKED_AT_PER_PART, ROWS_PER_PART, Drawn, Rows
 from tepui.model.legacy import Object, Objects, attributes_object
 from tepui.model.records import SENTENCES_MAX
@@ -135,7 +136,7 @@ def _agent_object(agent: Agent, objects: Objects) -> Object:
     return {
         "id": agent.agent_id,
         "hostname": agent.info.hostname,
-        "address": f"{agent.address}:{agent.info.port}",
+        "address": host_and_port(agent.address, agent.info.port),
         "active": agent.active,
         "connected": agent.connected,
         "service": _service_word(agent),
@@ -302,7 +303,7 @@ def _task_object(picture: Picture, framework: Framework, task: Task, objects: Ob
         "framework_name": framework.info.name,
         "agent_id": task.agent_id,
         "agent_hostname": "" if agent is None else agent.info.hostname,
-        "agent_address": "" if agent is None else f"{agent.address}:{agent.info.port}",
+        "agent_address": "" if agent is None else host_and_port(agent.address, agent.info.port),
         "executor_id": task.executor_id,
         "role": task.role,
         "state": task.state.value,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from tepui.model.addresses import host_and_port
 from tepui.model.v1.mesos import (
     AgentInfo,
     ExecutorID,
@@ -76,7 +77,7 @@ def time_info(seconds: float) -> TimeInfo:
 
 def agent_pid(address: str, port: int) -> str:
     """An agent's name as a process, as Mesos writes it: `slave(1)@ADDRESS:PORT`."""
-    return f"slave(1)@{address}:{port}"
+    return f"slave(1)@{host_and_port(address, port)}"
 
 
 def agent_text(agent_id: str, address: str, info: AgentInfo) -> str:

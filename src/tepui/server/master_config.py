@@ -7,6 +7,7 @@ from uuid import uuid4
 from tepui import __version__
 from tepui.allocator import RegexLimits
 from tepui.master.config import MasterConfig
+from tepui.model.addresses import host_and_port
 from tepui.model.v1.mesos import Address, MasterInfo
 from tepui.server.domain import fault_domain
 from tepui.server.flags import Flags
@@ -23,7 +24,7 @@ def master_config(flags: Flags, port: int, now: float) -> MasterConfig:
         id=str(uuid4()),
         ip=ip_number(place.ip),
         port=port,
-        pid=f"master@{place.ip}:{port}",
+        pid=f"master@{host_and_port(place.ip, port)}",
         hostname=place.hostname,
         version=MESOS_VERSION,
         address=Address(hostname=place.hostname, ip=place.ip, port=port),
