@@ -56,6 +56,54 @@ def test_a_sorter_gives_each_line_to_its_partition_in_order(
         assert set(partition(part)) <= {number}
 
 
+@given(
+    st.lists(st.sampled_from([b"\n", b"\t", b"\0", b"\xff", b"a", b"a\t1\n", b"b\n"]), max_size=80).map(b"".join),
+    st.integers(1, 3),
+    st.integers(1, 2),
+    st.integers(1, 30),
+    st.sampled_from([1, 500, 1 << 20]),
+    st.booleans(),
+)
+def test_a_map_tasks_output_is_what_plainly_sorting_each_partition_gives(
+    text: bytes, partitions: int, key_fields: int, block_bytes: int, memory_bytes: int, combine: bool
+) -> None:
+    """Any bytes, however they arrive: empty lines and keys, lines without TAB, a last line without newline. A combiner,
+    here one that leaves only the key, gets lines in order, and what it makes is completed and sorted again."""
+
+    def key(line: bytes) -> bytes:
+        return b"\t".join(line.split(b"\t")[:key_fields]).rstrip(b"\t")
+
+    def completed(line: bytes) -> bytes:
+        return line + b"\t" * (key_fields - line.count(b"\t"))
+
+    def combiner(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
+        given = b"".join(pieces)
+        lines = given.split(b"\n")[:-1]
+        assert lines == sorted(lines)
+        made = b"".join(key(line) + b"\n" for line in reversed(lines))
+        return lines_of(io.BytesIO(made).read, block_bytes)
+
+    plain = [completed(line) for line in text.removesuffix(b"\n").split(b"\n")] if text else []
+    if combine:
+        plain = [completed(key(line)) for line in plain]
+    partition = make_partition(partitions, key_fields)
+    with tempfile.TemporaryDirectory() as directory:
+        sorter = Sorter(
+            Path(directory),
+            partitions,
+            partition,
+            key_fields=key_fields,
+            memory_bytes=memory_bytes,
+            combine=combiner if combine else None,
+        )
+        for lines in lines_of(io.BytesIO(text).read, block_bytes, are_keyed=True):
+            sorter.add(lines)
+        run = sorter.finish()
+        found = [lines_in(run.batches(number)) for number in range(partitions)]
+    for number, part in enumerate(found):
+        assert part == sorted(line for line in plain if partition([line]) == [number])
+
+
 def lines_in(batches: Iterable[Batch]) -> list[bytes]:
     """As a program would read them."""
     text = b"".join(piece for batch in batches for piece in expanded(batch))
@@ -154,6 +202,11 @@ def test_large_files_are_cut_and_tiny_ones_put_together_on_their_hosts() -> None
     large = sorted((part.offset, part.length) for split in splits for part in split.ranges if part.path == "/large")
     assert large == [(100, 834), (934, 834), (1768, 832)]
     assert len(splits) == 103
+
+
+def test_a_file_a_little_longer_than_a_split_is_not_cut() -> None:
+    assert [split.length for split in make_splits([Range("/a", 0, 1100)], 1000)] == [1100]
+    assert [split.length for split in make_splits([Range("/a", 0, 1101)], 1000)] == [551, 550]
 
 
 def test_rests_on_many_hosts_are_put_together_where_they_have_one_in_common() -> None:

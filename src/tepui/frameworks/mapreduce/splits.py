@@ -6,12 +6,15 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 from tepui.frameworks.mapreduce.webhdfs import SCHEMES
 
 SPLIT_BYTES_DEFAULT = 32 << 20
+SPLIT_SLOP = 1.1
+"""A piece may be longer by this than it was asked to be, as in Hadoop: a file that is just longer is not cut in two."""
 RANGES_MAX = 1000
 """The parts of one split: tiny files share one."""
 MAPS_MAX = 100_000
@@ -99,8 +102,8 @@ def _range_of(line: str, where: str) -> Range:
 
 
 def make_splits(ranges: Iterable[Range], split_bytes: int) -> list[Split]:
-    """Cut what is longer than `split_bytes` and put together what is shorter and on the same hosts; small rests of
-    different hosts, too, when they have one in common. Raises InputError when that makes too many."""
+    """Cut what is longer than `split_bytes` and its slop, and put together what is shorter and on the same hosts; small
+    rests of different hosts, too, when they have one in common. Raises InputError when that makes too many."""
     splits: list[Split] = []
     open_splits: dict[tuple[str, ...], _Pile] = {}
     for whole in ranges:
@@ -167,7 +170,7 @@ def _put_rests_together(rests: list[Split], split_bytes: int) -> list[Split]:
 
 def _cut(whole: Range, split_bytes: int) -> Iterator[Range]:
     """Pieces of even length, so that the last is not a crumb."""
-    pieces = max(1, -(-whole.length // split_bytes))
+    pieces = max(1, ceil(whole.length / (split_bytes * SPLIT_SLOP)))
     step = -(-whole.length // pieces)
     for begin in range(0, whole.length, step or 1):
         yield Range(whole.path, whole.offset + begin, min(step, whole.length - begin), whole.hosts)
