@@ -168,7 +168,7 @@ class Watched(Stage):
 
 def one_by_one(rows: Rows) -> Iterator[list[object]]:
     for item in rows.items:
-        yield [rows._make(item)]
+        yield [rows.make(item)]
 
 
 @pytest.fixture(scope="module", autouse=True)

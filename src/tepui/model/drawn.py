@@ -26,7 +26,7 @@ WHOLE_PARTS_MAX = 10
 class Rows:
     """An array whose entries are made when they are written: `make(item)` for each of `items`, in order."""
 
-    __slots__ = ("_make", "_per_part", "_within", "items")
+    __slots__ = ("_per_part", "_within", "items", "make", "nested")
 
     def __init__(
         self,
@@ -39,27 +39,27 @@ class Rows:
         """`per_part` is how many are little work. `within(item)` is for entries that hold rows of their own: how many
         parts those have."""
         self.items = items
-        self._make = make
+        self.make = make
+        self.nested = within is not None
+        """Whether entries are trees with rows of their own."""
         self._per_part = per_part
         self._within = within
 
     def __iter__(self) -> Iterator[object]:
-        return map(self._make, self.items)
-
-    @property
-    def nested(self) -> bool:
-        """Whether entries are trees with rows of their own."""
-        return self._within is not None
+        return map(self.make, self.items)
 
     @property
     def parts(self) -> int:
         """How many pieces of little work it is."""
-        own = -(-len(self.items) // self._per_part)
-        return own if self._within is None else own + sum(map(self._within, self.items))
+        items, within = self.items, self._within
+        if not items:
+            return 0
+        own = -(-len(items) // self._per_part)
+        return own if within is None else own + sum(map(within, items))
 
     def drawn(self) -> Iterator[list[object]]:
         """The entries, made one part at a time."""
-        make = self._make
+        make = self.make
         step = 1 if self.nested else self._per_part
         for begin in range(0, len(self.items), step):
             yield [make(item) for item in self.items[begin : begin + step]]
@@ -105,21 +105,33 @@ class Drawn:
 
 def parts_of(tree: Mapping[str, Any]) -> int:
     """How many pieces of little work the rows of a tree are."""
-    return sum(
-        value.parts if isinstance(value, Rows) else parts_of(value)
-        for value in tree.values()
-        if isinstance(value, Rows | dict)
-    )
+    parts = 0
+    for value in tree.values():
+        kind = type(value)
+        if kind is Rows:
+            parts += value.parts
+        elif kind is dict:
+            parts += parts_of(value)
+    return parts
 
 
 def has_rows(value: object) -> bool:
     """Whether there are rows in a branch of a tree."""
-    return isinstance(value, Rows) or (isinstance(value, dict) and any(has_rows(item) for item in value.values()))
+    if type(value) is not dict:
+        return type(value) is Rows
+    for item in value.values():
+        kind = type(item)
+        if kind is Rows or (kind is dict and has_rows(item)):
+            return True
+    return False
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Rows):
-        return [_plain(entry) for entry in value] if value.nested else list(value)
-    if has_rows(value):
-        return {name: _plain(item) for name, item in value.items()}
-    return value
+    if type(value) is Rows:
+        entries = list(map(value.make, value.items))
+        return list(map(_plain, entries)) if value.nested else entries
+    made: Tree = {}
+    for name, item in value.items():
+        kind = type(item)
+        made[name] = _plain(item) if kind is Rows or kind is dict else item
+    return made
