@@ -233,18 +233,27 @@ def test_so_many_calls_are_sent_before_the_first_is_answered() -> None:
     )
 
 
-def test_what_follows_a_new_description_waits_until_the_master_has_it() -> None:
+def test_a_new_description_is_sent_alone() -> None:
     stage = subscribed()
     info = FrameworkInfo(user="u", name="other", roles=["r1", "r2"])
     stage.tell(kill("1"))
     stage.tell(Ask(Call(type=Call.Type.UPDATE_FRAMEWORK, update_framework=Call.UpdateFramework(framework_info=info))))
     stage.tell(Ask(Call(type=Call.Type.REVIVE, revive=Call.Revive())))
-    assert len(stage.posts) == 2
-    stage.answer()
-    assert len(stage.posts) == 1, "only what comes before it makes no difference"
-    stage.answer()
-    answer_all(stage)
+    for _ in range(3):
+        assert len(stage.posts) == 1
+        stage.answer()
     assert stage.kinds() == ["KILL", "UPDATE_FRAMEWORK", "REVIVE"]
+
+
+def test_a_teardown_that_a_silent_master_may_not_have_come_to_is_not_thought_done() -> None:
+    """Its tasks may run on, and whoever forgets the framework cannot ask for them."""
+    stage = subscribed()
+    stage.tell(kill("1"))
+    stage.tell(Stop(teardown=True))
+    stage.now += Settings().stop_seconds_max
+    stage.tell(TimePassed())
+    assert stage.is_finished
+    assert not stage.session.is_torn_down
 
 
 def test_a_cut_connection_is_one_failure_however_many_calls_were_on_it() -> None:

@@ -17,9 +17,10 @@ from tepui.model.v1.scheduler import Call
 CALLS_IN_FLIGHT_MAX = 64
 """So many are on their way at once."""
 
-LAST_TYPES = frozenset({Call.Type.UPDATE_FRAMEWORK, Call.Type.TEARDOWN})
-"""Nothing is sent behind such a call until it is answered: a master may do the first only after calls that come behind
-it, and after the second it takes no more."""
+ALONE = frozenset({Call.Type.UPDATE_FRAMEWORK, Call.Type.TEARDOWN})
+"""Such a call is sent when all before it are answered, and nothing is sent behind it until it is answered. A master may
+do the first only after calls that come behind it. The second counts as done when its answer is lost with the stream, so
+the master must have been free to take it."""
 
 
 class CallWindow:
@@ -49,7 +50,7 @@ class CallWindow:
             self._line_up()
         if not self._waiting or self._again or len(self._in_flight) >= CALLS_IN_FLIGHT_MAX:
             return None
-        if self._in_flight and self._newest().type in LAST_TYPES:
+        if self._in_flight and (self._waiting[0].type in ALONE or self._newest().type in ALONE):
             return None
         self._number += 1
         call = self._in_flight[self._number] = self._waiting.popleft()
