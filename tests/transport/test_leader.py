@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tepui.model.addresses import AddressError
 from tepui.model.v1.mesos import Address, MasterInfo
 from tepui.transport import zookeeper as zookeeper_module
 from tepui.transport.leader import LABEL, Leader, LeaderFinder, lowest, read_leader
 from tepui.transport.zookeeper import ZooKeeper
-from tepui.transport.zookeeper_url import AddressError, ZooKeeperUrl, parse_zookeeper_url
+from tepui.transport.zookeeper_url import ZooKeeperUrl, parse_zookeeper_url
 from tepui.wire.json import encode_json
 from tepui.wire.media import MediaType, encode
 from tests.zookeeper import GROUP, ZooKeeperServer
@@ -37,7 +38,8 @@ def test_addresses_of_zookeeper(text: str, url: ZooKeeperUrl) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "h:2181/mesos", "zk://h:2181", "zk://h:2181/", "zk:///mesos", "zk://h:0/m", "zk://h:x/m", "zk://a,,b/m",
-     "zk://user@h/m", "zk://:p@h/m", "zk://h/a//b", "zk://h/../m"],
+     "zk://user@h/m", "zk://::1:2181/m", "zk://[::1/m", "zk://a..b:1/m",
+     "zk://host name:1/m", "zk://:p@h/m", "zk://h/a//b", "zk://h/../m"],
 )  # fmt: skip
 def test_texts_that_are_no_address_of_zookeeper(text: str) -> None:
     with pytest.raises(AddressError, match=r"^expects an address such as zk://"):

@@ -137,7 +137,8 @@ def _in_zookeeper(text: str, work: Callable[[Backend], Awaitable[Result]], *, le
     from tepui.storage.registry_zookeeper import ZooKeeperBackend
     from tepui.transport.leader import lowest
     from tepui.transport.zookeeper import ZooKeeper
-    from tepui.transport.zookeeper_url import AddressError, parse_zookeeper_url
+    from tepui.model.addresses import AddressError
+    from tepui.transport.zookeeper_url import parse_zookeeper_url
 
     try:
         url = parse_zookeeper_url(text)

@@ -10,7 +10,7 @@ MASTER_PORT_DEFAULT = 5050
 
 
 class AddressError(ValueError):
-    """A text is no HOST:PORT; the message is the end of a sentence that begins with who expects one."""
+    """A text is no address; the message is the end of a sentence that begins with who expects one."""
 
 
 def host_and_port(host: str, port: int) -> str:

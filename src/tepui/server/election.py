@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from tepui.model.addresses import AddressError
 from tepui.model.v1.mesos import MasterInfo
 from tepui.server.flags import FlagError, Flags
 from tepui.server.network import is_loopback
@@ -19,7 +20,7 @@ from tepui.storage.registry import Backend, MemoryBackend, RegistryError
 from tepui.storage.registry_zookeeper import ZooKeeperBackend
 from tepui.transport.leader import Leader
 from tepui.transport.zookeeper import ZooKeeper
-from tepui.transport.zookeeper_url import AddressError, parse_zookeeper_url
+from tepui.transport.zookeeper_url import parse_zookeeper_url
 
 log = logging.getLogger(__name__)
 

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from tepui.model.addresses import AddressError
 from tepui.model.roles import validate_role
 from tepui.model.v1.mesos import Resource
 from tepui.server.policies import HIERARCHICAL, SORTERS, PolicyError, policy_named
-from tepui.transport.zookeeper_url import AddressError, parse_zookeeper_url, read_named_file
+from tepui.transport.zookeeper_url import parse_zookeeper_url, read_named_file
 from tepui.wire.text import (
     TextError,
     parse_duration,

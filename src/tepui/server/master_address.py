@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tepui.model.addresses import AddressError as NoAddressError
-from tepui.model.addresses import parse_host_and_port
+from tepui.model.addresses import AddressError, parse_host_and_port
 from tepui.server.flags import FlagError
-from tepui.transport.zookeeper_url import AddressError, ZooKeeperUrl, parse_zookeeper_url, read_named_file
+from tepui.transport.zookeeper_url import ZooKeeperUrl, parse_zookeeper_url, read_named_file
 
 if TYPE_CHECKING:
     from tepui.transport.leader import Leader, LeaderFinder
@@ -21,19 +20,13 @@ def master_addresses(text: str) -> list[Address] | ZooKeeperUrl:
 
     All of them can stand in a file, named `file:///path`. Raises FlagError with a sentence.
     """
-    if text.startswith("file://"):
-        try:
-            text = read_named_file(text.removeprefix("file://")).strip()
-        except AddressError as error:
-            raise FlagError(f"--master {error}.") from None
-    if text.startswith("zk://"):
-        try:
-            return parse_zookeeper_url(text)
-        except AddressError as error:
-            raise FlagError(f"--master {error}.") from None
     try:
+        if text.startswith("file://"):
+            text = read_named_file(text.removeprefix("file://")).strip()
+        if text.startswith("zk://"):
+            return parse_zookeeper_url(text)
         return [parse_host_and_port(one) for one in text.split(",")]
-    except NoAddressError as error:
+    except AddressError as error:
         raise FlagError(f"--master {error}.") from None
 
 

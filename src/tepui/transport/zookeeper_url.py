@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tepui.model.addresses import AddressError, host_and_port, parse_host_and_port
+
 PORT_DEFAULT = 2181
-
-
-class AddressError(ValueError):
-    """An address of ZooKeeper cannot be read; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +57,7 @@ def parse_zookeeper_url(text: str) -> ZooKeeperUrl:
 
 
 def _server(text: str, shown: str) -> str:
-    host, colon, port = text.strip().rpartition(":")
-    if not colon or text.endswith("]"):
-        host, port = text.strip(), str(PORT_DEFAULT)
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise AddressError(f"expects {shown}, not the server '{text}'")
-    return f"{host}:{port}"
+    try:
+        return host_and_port(*parse_host_and_port(text, PORT_DEFAULT))
+    except AddressError:
+        raise AddressError(f"expects {shown}, not the server '{text}'") from None
