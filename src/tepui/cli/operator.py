@@ -134,10 +134,10 @@ def _in_file(folder: Path, work: Callable[[Backend], Awaitable[Result]]) -> Resu
 
 
 def _in_zookeeper(text: str, work: Callable[[Backend], Awaitable[Result]], *, leaderless: bool = False) -> Result:
+    from tepui.model.addresses import AddressError
     from tepui.storage.registry_zookeeper import ZooKeeperBackend
     from tepui.transport.leader import lowest
     from tepui.transport.zookeeper import ZooKeeper
-    from tepui.model.addresses import AddressError
     from tepui.transport.zookeeper_url import parse_zookeeper_url
 
     try:

@@ -61,12 +61,9 @@ def _from_file(text: str) -> str:
     """What the file says that `file:///path` names; any other text as it is. Raises AddressError."""
     if not text.startswith("file://"):
         return text
-    from tepui.transport import zookeeper_url
+    from tepui.transport.zookeeper_url import read_named_file
 
-    try:
-        return zookeeper_url.read_named_file(text.removeprefix("file://")).strip()
-    except zookeeper_url.AddressError as error:
-        raise AddressError(str(error)) from None
+    return read_named_file(text.removeprefix("file://")).strip()
 
 
 def _told_of_age(context: click.Context, client: Any) -> Any:
@@ -88,16 +85,14 @@ def _masters(text: str, stale: bool) -> list[tuple[str, int]]:
     import asyncio
 
     from tepui.cli.errors import UnreachableError
-    from tepui.transport import zookeeper_url
     from tepui.transport.leader import NoLeaderError, find_leader, find_masters
+    from tepui.transport.zookeeper_url import parse_zookeeper_url
 
+    url = parse_zookeeper_url(text)
     try:
-        url = zookeeper_url.parse_zookeeper_url(text)
         if stale:
             return [master.address for master in reversed(asyncio.run(find_masters(url)))]
         return [asyncio.run(find_leader(url)).address]
-    except zookeeper_url.AddressError as error:
-        raise AddressError(str(error)) from None
     except NoLeaderError as error:
         raise UnreachableError(str(error)) from None
 
