@@ -83,10 +83,10 @@ class Trial(World):
         self.fault_to_come = None
         if fault.what is What.CRASH:
             assert isinstance(where, Agent)
+            self.crashed.add(where)
             if where.lives:
                 where.crash()
-                self.crashed.add(where)
-            return True
+            return True  # also when it was about to end by itself: what it had not written is lost
         master = where if isinstance(where, Master) else where.master or self.leader
         assert master is not None
         if fault.what is What.LOSS:
