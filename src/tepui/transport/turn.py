@@ -81,6 +81,7 @@ class Turn:
         "_next_deadline",
         "_process",
         "_scheduled",
+        "_stopped",
         "_timer",
     )
 
@@ -100,6 +101,7 @@ class Turn:
         self._loop = loop
         self._inbox: list[Event] = []
         self._scheduled = False
+        self._stopped = False
         self._timer: asyncio.TimerHandle | None = None
         self._armed: float | None = None
 
@@ -114,6 +116,7 @@ class Turn:
 
     def stop(self) -> None:
         """No more ticks. What was posted is still processed."""
+        self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -157,7 +160,7 @@ class Turn:
 
     def _arm(self) -> None:
         deadline = self._next_deadline()
-        if deadline == self._armed:
+        if deadline == self._armed or self._stopped:
             return
         if self._timer is not None:
             self._timer.cancel()
