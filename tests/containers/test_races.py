@@ -94,7 +94,7 @@ loop.signal_processes = signal_processes
 
 # The first supervisor is killed while the run's process is just before its program, and stays there until `go`.
 KILLED_IN_START = """
-import subprocess
+import subprocess, time
 class Popen(subprocess.Popen):
     def __init__(self, argv, close_fds=True, **options):
         def before_program():
@@ -103,7 +103,8 @@ class Popen(subprocess.Popen):
             os.kill(os.getppid(), 9)
             with open(folder + "/killed", "w") as file:
                 file.write("%d\\n" % os.getpid())
-            while not os.path.exists(folder + "/go"):
+            end = time.monotonic() + 60
+            while not os.path.exists(folder + "/go") and time.monotonic() < end:
                 pass
         late = None if os.path.exists(folder + "/killed") else before_program
         super().__init__(argv, close_fds=close_fds, preexec_fn=late, **options)
