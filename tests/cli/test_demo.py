@@ -29,7 +29,6 @@ TEXTS = {
 }
 PACKED = "packed words, the packed words\n" * 50
 
-
 pytestmark = pytest.mark.xdist_group("demo")
 
 

@@ -21,7 +21,6 @@ from tests.processes import alive
 
 ROLE = "commands"
 SECOND = 10**9
-
 TERMINAL = frozenset({"TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST"})
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 

@@ -18,7 +18,6 @@ from tests.conformance.scenario import Framework, executor_info, task_info
 from tests.processes import alive
 
 SCHEDULER = "/api/v1/scheduler"
-
 MASTER_FLAGS = ("--agent_ping_timeout=1secs", "--max_agent_ping_timeouts=3")
 AGENT_FLAGS = ("--executor_shutdown_grace_period=1secs",)
 RUN, TREE, LEAVE = "cnVu", "dHJlZQ==", "bGVhdmU="
