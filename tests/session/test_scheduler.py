@@ -561,6 +561,16 @@ def test_the_end_does_not_wait_for_ever() -> None:
     assert not stage.session.is_torn_down
 
 
+@pytest.mark.parametrize("failover_timeout", [0.0, 60.0])
+def test_a_teardown_that_nobody_answers_is_done_only_where_the_streams_end_does_it(failover_timeout: float) -> None:
+    stage = subscribed()
+    stage.session.info.failover_timeout = failover_timeout
+    stage.tell(Stop(teardown=True))
+    while stage.finished is None:
+        assert stage.pass_time()
+    assert stage.session.is_torn_down is (failover_timeout == 0.0)
+
+
 def test_the_end_without_a_master() -> None:
     stage = Stage(make_session())
     stage.tell(Start())

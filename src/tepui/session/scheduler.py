@@ -622,7 +622,9 @@ class SchedulerSession:
         elif kind == "reconcile":
             self._continue_round()
         elif kind == "stop":
+            is_torn_down = self.is_torn_down or not self._must_tear_down
             self._drop_stream("the framework ended")
+            self.is_torn_down &= is_torn_down  # a teardown that nobody answered may never have been heard of
             self._finish(None)
 
     def _stop(self, teardown: bool) -> None:
