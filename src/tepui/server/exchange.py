@@ -159,7 +159,8 @@ class Exchange:
         session = self._sessions.get(effect.session)
         if session is None:
             return
-        if sum(each.drawing is not None for each in self._sessions.values()) >= PICTURES_MAX:
+        # Those of sessions that are closed meanwhile are in memory, too, until their readers have them.
+        if sum(isinstance(work, DrawnRecord) for work in self._slices) >= PICTURES_MAX:
             session.stream.give_up(f"{PICTURES_MAX} subscribers are being told everything")
             return
 

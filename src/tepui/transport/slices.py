@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Iterator
 from typing import Protocol
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,10 @@ class Slices:
     def __len__(self) -> int:
         """How much is under way."""
         return len(self._since)
+
+    def __iter__(self) -> Iterator[Work]:
+        """What is under way."""
+        return iter(self._since)
 
     def add(self, work: Work) -> None:
         """Do it from the next turn of the loop on."""
