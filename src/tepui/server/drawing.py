@@ -78,11 +78,11 @@ class DrawnAnswer:
         self._made_bytes = 0
         return data
 
-    def fail(self, why: str) -> None:  # noqa: ARG002 - a head that promises more is all that can be said
+    def fail(self, why: str) -> None:
         if self.body is None:
-            self._request.answer_text(500)
+            self._request.answer_text(500, f"The answer could not be made: {why}.")
         else:
-            self.body.cut()
+            self.body.cut()  # the head that was sent promises more: nothing else can be said
 
 
 class DrawnRecord:
