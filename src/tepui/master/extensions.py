@@ -21,7 +21,7 @@ from tepui.master.state import Agent, Framework, Offer, Task
 from tepui.master.sums import offered, used_by, used_on
 from tepui.master.views import AGENTS_PER_PART, FRAMEWORKS_PER_PART
 from tepui.model.addresses import host_and_port
-from tepui.model.drawn import LOOKED_AT_PER_PART, ROWS_PER_PART, Drawn, Rows
+from tepui.model.drawn import LOOKED_AT_PER_PART, ROWS_PER_PART, Drawn, Rows, looked_at
 from tepui.model.legacy import Object, Objects, attributes_object
 from tepui.model.records import SENTENCES_MAX
 from tepui.model.shell import ExtensionCall
@@ -240,11 +240,7 @@ def _tasks(picture: Picture, arguments: Arguments) -> Drawn | str:
 
 def _page_of_tasks(picture: Picture, found: list[tuple[Framework, Task]], page: slice) -> Generator[None, None, Object]:
     """The tree of that answer. When each task was launched is read in steps of their own."""
-    launched_at: list[float] = []
-    while len(launched_at) < len(found):
-        some = found[len(launched_at) : len(launched_at) + LOOKED_AT_PER_PART]
-        launched_at += [task.launched_at for _, task in some]
-        yield
+    launched_at = yield from looked_at(found, lambda each: each[1].launched_at)
     order = sorted(range(len(found)), key=launched_at.__getitem__)
     order.reverse()  # of those launched together, the one that is found last comes first
     objects = Objects()

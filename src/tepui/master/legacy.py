@@ -16,7 +16,7 @@ from tepui.master.gauges import Picture, Reading, snapshot
 from tepui.master.state import Agent, Executor, Framework, Offer, State, Task
 from tepui.master.sums import RoleSums, offered, role_sums, used_by, used_on
 from tepui.master.views import AGENTS_PER_PART, FRAMEWORKS_PER_PART, quota_status, weight_infos
-from tepui.model.drawn import LOOKED_AT_PER_PART, ROWS_PER_PART, Drawn, Rows
+from tepui.model.drawn import LOOKED_AT_PER_PART, ROWS_PER_PART, Drawn, Rows, looked_at
 from tepui.model.legacy import Object, Objects, attributes_object, labels_array, version_object
 from tepui.model.operators import agent_pid, capabilities, time_info
 from tepui.model.quantities import Quantities
@@ -419,10 +419,7 @@ def _tasks(reading: Picture, query: _Query) -> Drawn:
 
 def _page_of_tasks(found: list[Task], begin: int, limit: int, *, newest_first: bool) -> Generator[None, None, Object]:
     """The tree of `/tasks`. When each task was first heard of is read in steps of their own."""
-    heard_at: list[float] = []
-    while len(heard_at) < len(found):
-        heard_at += map(_first_heard_at, found[len(heard_at) : len(heard_at) + LOOKED_AT_PER_PART])
-        yield
+    heard_at = yield from looked_at(found, _first_heard_at)
     order = sorted(range(len(found)), key=heard_at.__getitem__, reverse=newest_first)
     objects = Objects()
     shown = [found[index] for index in order[begin : begin + limit]]

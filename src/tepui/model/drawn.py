@@ -9,11 +9,13 @@ two parts. A small one is made whole (`Drawn.whole`).
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from tepui.model.message import WireMessage
 
 Tree = dict[str, Any]
+Item = TypeVar("Item")
+Value = TypeVar("Value")
 
 ROWS_PER_PART = 50
 """Tasks are made and written so many at a time: about 50 kB, and a fraction of a millisecond."""
@@ -101,6 +103,15 @@ class Drawn:
             except StopIteration as end:
                 made: Tree = _plain(end.value)
                 return made
+
+
+def looked_at(items: Sequence[Item], look: Callable[[Item], Value]) -> Generator[None, None, list[Value]]:
+    """What `look` finds at each of many items: for a tree that is made in steps."""
+    found: list[Value] = []
+    while len(found) < len(items):
+        found += map(look, items[len(found) : len(found) + LOOKED_AT_PER_PART])
+        yield
+    return found
 
 
 def parts_of(tree: Mapping[str, Any]) -> int:
