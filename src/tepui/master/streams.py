@@ -90,6 +90,10 @@ def fold(context: Context, record: Record, subject: object) -> None:
     if event is None:
         return
     undrawn = context.undrawn
+    if undrawn and isinstance(record, TaskAdded):
+        # Another task with its id is shown as it ended; this one is told by events from the beginning.
+        for of_session in undrawn.values():
+            of_session.get(record.framework_id, set()).discard(record.task_id)
     for session, principal in list(context.state.operator_streams.items()):
         if undrawn and session in undrawn and _is_in_picture(undrawn[session], record):
             continue
@@ -99,13 +103,7 @@ def fold(context: Context, record: Record, subject: object) -> None:
 
 def _is_in_picture(undrawn: dict[str, set[str]], record: Record) -> bool:
     """Whether the part of a picture that is still to be made will show what the record says."""
-    match record:
-        case TaskUpdated():
-            return record.task_id in undrawn.get(record.framework_id, ())
-        case TaskAdded():
-            # Another task with this id is shown as it ended; this one is told by events from the beginning.
-            undrawn.get(record.framework_id, set()).discard(record.task_id)
-    return False
+    return isinstance(record, TaskUpdated) and record.task_id in undrawn.get(record.framework_id, ())
 
 
 def _event_of(context: Context, record: Record, subject: object) -> Event | None:
