@@ -221,7 +221,7 @@ class HotRequest:
         too much waits for the client, and later that it has caught up. `backlog_bytes_max` overrides the server's bound
         of what may wait before the stream is given up.
         """
-        if self.ready is not None or self.stream is not None:
+        if self.answered:
             raise RuntimeError(f"{self!r} is answered already")
         head = heads.stream_head(content_type, headers, chunked=self.chunked_answers)
         self.stream = stream = Stream(self, head, on_close, on_backlog, backlog_bytes_max)

@@ -125,8 +125,7 @@ _aiohttp_log.addFilter(_PeersFaults())
 class HttpServer:
     """Serves `hot` paths by synchronous handlers and all others by `cold`, on one port.
 
-    `pipelined` is explained at `FrontDoor`. `server_options` go to `aiohttp.web.Server`; the defaults suit
-    a master.
+    `pipelined` is explained at `FrontDoor`. `server_options` go to `aiohttp.web.Server`; the defaults suit a master.
     """
 
     def __init__(

@@ -21,6 +21,7 @@ from tepui.model.waits import Backoff
 from tepui.transport.link import CLOSE_SECONDS_MAX, LINK_PATH, Link, LinkCounters, LinkLimits, OnClose, OnMessages
 from tepui.transport.sockets import tune
 from tepui.transport.turn import Flusher
+from tepui.transport.web_socket import reason_bytes
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +32,6 @@ STEADY_SECONDS = 10.0
 """A link that lived so long was a success: the next attempt waits for `BACKOFF_SECONDS` only."""
 CONNECT_SECONDS_MAX = 10.0
 STALL_SECONDS_MAX = 60.0
-REASON_BYTES_MAX = 100
-"""Of the reason that is told to the peer; WebSocket leaves room for 123 bytes."""
 
 
 class _AgentLink(Link):
@@ -72,7 +71,7 @@ class _AgentLink(Link):
             await asyncio.gather(reader, writer, return_exceptions=True)
             with contextlib.suppress(asyncio.TimeoutError, ConnectionError, RuntimeError):
                 async with asyncio.timeout(CLOSE_SECONDS_MAX):
-                    await self._socket.close(message=_reason(self.why))
+                    await self._socket.close(message=reason_bytes(self.why))
             del reader, writer, task  # a cancelled task keeps the frames that it ended in, and so this one
 
     def _expire(self) -> None:
@@ -114,11 +113,6 @@ class _AgentLink(Link):
                 return
             self._wake = loop.create_future()
             await self._wake
-
-
-def _reason(why: str) -> bytes:
-    """`why`, short enough for a close frame, and still whole characters."""
-    return why.encode()[:REASON_BYTES_MAX].decode("utf-8", "ignore").encode()
 
 
 Address = tuple[str, int]

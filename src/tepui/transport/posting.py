@@ -78,8 +78,11 @@ class _Connection(asyncio.Protocol):
             self._timer = None
         self._out.clear()
         if self._transport is not None:
-            # Nothing more of a call that counts as cut shall arrive beside its repetition.
-            (self._transport.abort if self._waiting else self._transport.close)()
+            if self._waiting:
+                # Nothing more of a call that counts as cut shall arrive beside its repetition.
+                self._transport.abort()
+            else:
+                self._transport.close()
         while self._waiting:
             future, _ = self._waiting.popleft()
             if not future.done():
@@ -179,7 +182,8 @@ class _Server(NamedTuple):
 
 
 class Poster:
-    """Keeps a connection to each server. Used within one event loop."""
+    """Keeps a connection to each server. Used within one event loop. How many calls wait there at once is bounded by
+    who makes them (`tepui.session.window`)."""
 
     def __init__(self, ssl_context: ssl.SSLContext | None = None) -> None:
         self._ssl = ssl_context

@@ -80,9 +80,13 @@ def frame(opcode: int, payload: bytes) -> bytes:
 
 
 def close_frame(code: int, reason: str) -> bytes:
-    """The last frame; a long reason is cut, and still whole characters."""
-    cut = reason.encode()[:REASON_BYTES_MAX].decode("utf-8", "ignore").encode()
-    return frame(CLOSE, code.to_bytes(2, "big") + cut)
+    """The last frame."""
+    return frame(CLOSE, code.to_bytes(2, "big") + reason_bytes(reason))
+
+
+def reason_bytes(reason: str) -> bytes:
+    """A reason as a close frame, of either side, has it: a long one is cut, and still whole characters."""
+    return reason.encode()[:REASON_BYTES_MAX].decode("utf-8", "ignore").encode()
 
 
 def reason_of(payload: bytes) -> str:

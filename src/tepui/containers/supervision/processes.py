@@ -29,7 +29,9 @@ BARE_SECONDS = 0.1
 EXITING_SECONDS_MAX = 10.0
 """One that is ending is not waited for longer: it may hang there."""
 LISTINGS_MAX = 10
+"""So often all processes are listed, until nothing is new; after that it is said that some may be missing."""
 WALKS_MAX = 5
+"""So often a tree is walked, until nothing is new; who is killing it walks it again a moment later."""
 
 
 class ProcessStat:
