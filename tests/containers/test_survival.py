@@ -80,7 +80,7 @@ def test_a_grace_that_runs_survives_the_supervisor_and_the_agent(play: Callable[
     async def scene(agent: Agent) -> None:
         await agent.shell("a", "trap 'echo no' TERM; echo $$ > main.pid; while :; do sleep 0.05; done")
         await agent.pid_in("main.pid")
-        agent.client.kill("a", 0.5)
+        agent.client.kill("a", 2.0)
         await until(lambda: agent.output("a") == "no\n" and '"told"' in (agent.state_dir / "runs").read_text())
         supervisor = agent.supervisor
         await away(agent)

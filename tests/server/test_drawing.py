@@ -7,6 +7,7 @@ import contextlib
 import gzip
 import itertools
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -26,6 +27,8 @@ from tests.master import cluster
 from tests.transport.harness import Client, both_loops, post, run_on, until
 
 TASKS = 4000
+STEPS_AT_ONCE = 20
+"""So many parts are made of an answer that is held back: it has begun, and is far from its end."""
 STATE = b"GET /state HTTP/1.1\r\nHost: here\r\n\r\n"
 HEALTH = b"GET /health HTTP/1.1\r\nHost: here\r\n\r\n"
 
@@ -79,9 +82,24 @@ def on_master(test: Callable[[Master], Awaitable[None]], loop: str = "asyncio") 
 
 
 @pytest.fixture
-def _small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One part in each turn of the loop."""
+def may_end(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """One part is made in each turn of the loop, and what is drawn is not done before this is set."""
     monkeypatch.setattr(slices, "SLICE_SECONDS", 0.0)
+    event = asyncio.Event()
+    works: tuple[type[Any], ...] = (drawing.DrawnAnswer, drawing.DrawnRecord)
+    for work in works:
+        monkeypatch.setattr(work, "step", held_back(work.step, event))
+    return event
+
+
+def held_back(step: Callable[[Any], bool], may_end: asyncio.Event) -> Callable[[Any], bool]:
+    steps: Counter[int] = Counter()
+
+    def slow_step(work: Any) -> bool:
+        steps[id(work)] += 1
+        return (steps[id(work)] > STEPS_AT_ONCE and not may_end.is_set()) or step(work)
+
+    return slow_step
 
 
 def names(body: bytes) -> int:
@@ -91,8 +109,7 @@ def names(body: bytes) -> int:
 
 
 @both_loops
-@pytest.mark.usefixtures("_small_slices")
-def test_others_are_answered_while_a_large_answer_is_made(loop: str) -> None:
+def test_others_are_answered_while_a_large_answer_is_made(loop: str, may_end: asyncio.Event) -> None:
     """By the door, and by the core; and the next request of the same client when its turn has come."""
 
     async def test(master: Master) -> None:
@@ -106,6 +123,7 @@ def test_others_are_answered_while_a_large_answer_is_made(loop: str) -> None:
             other.send(post("/api/v1", b'{"type":"GET_VERSION"}', "Content-Type: application/json"))
             assert b"GET_VERSION" in (await other.answer()).body
         assert master.exchange.answers_drawn == 1, "it is still being made"
+        may_end.set()
         body = b""
         while chunk := await reader.chunk():
             body += chunk
@@ -231,8 +249,7 @@ def test_a_fault_while_an_answer_is_made_cuts_it_off_and_stops_nobody_else(caplo
     on_master(test)
 
 
-@pytest.mark.usefixtures("_small_slices")
-def test_one_too_many_is_asked_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_too_many_is_asked_to_come_again(monkeypatch: pytest.MonkeyPatch, may_end: asyncio.Event) -> None:
     monkeypatch.setattr(drawing, "ANSWERS_MAX", 1)
     monkeypatch.setattr("tepui.server.exchange.ANSWERS_MAX", 1)
 
@@ -248,6 +265,7 @@ def test_one_too_many_is_asked_to_come_again(monkeypatch: pytest.MonkeyPatch) ->
         assert master.counters.long_answers_refused == 1
         first.close()
         await until(lambda: master.exchange.answers_drawn == 0)
+        may_end.set()
         second.send(STATE)
         assert names((await second.answer()).body) == TASKS
 
@@ -325,8 +343,7 @@ def test_short_answers_are_one_message_with_a_length() -> None:
 
 
 @pytest.mark.parametrize("media", [MediaType.JSON, MediaType.PROTOBUF])
-@pytest.mark.usefixtures("_small_slices")
-def test_what_is_sent_while_an_operators_picture_is_drawn_follows_it(media: MediaType) -> None:
+def test_what_is_sent_while_an_operators_picture_is_drawn_follows_it(media: MediaType, may_end: asyncio.Event) -> None:
     async def test(master: Master) -> None:
         client, other = await master.client(), await master.client()
         headers = ("Content-Type: application/json", f"Accept: {media.value}")
@@ -338,6 +355,7 @@ def test_what_is_sent_while_an_operators_picture_is_drawn_follows_it(media: Medi
         other.send(HEALTH)
         assert (await other.answer()).status == 200
         assert master.exchange.answers_drawn == 1
+        may_end.set()
         await client.head()
         decoder = RecordDecoder()
         records: list[bytes] = []
@@ -357,7 +375,7 @@ def test_what_is_sent_while_an_operators_picture_is_drawn_follows_it(media: Medi
     on_master(test)
 
 
-@pytest.mark.usefixtures("_small_slices")
+@pytest.mark.usefixtures("may_end")
 def test_one_too_many_operator_is_cut_off_and_the_core_hears_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tepui.server.exchange.PICTURES_MAX", 1)
 
