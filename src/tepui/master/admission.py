@@ -23,6 +23,26 @@ from tepui.model.v1.mesos import AgentID, AgentInfo
 from tepui.model.validation import validate_id
 
 HOSTNAME_CHARACTERS_MAX = 255
+GREETING = "greeting"
+"""The timer of a link over which no whole snapshot came yet; its subject is the link's name."""
+
+
+def await_greeting(context: Context, link: Link) -> None:
+    """Give the link up unless more of hello and snapshot comes in time. Nobody pings it yet, so that a host which died
+    just now would keep its connection for ever. The time is that of a member which does not answer."""
+    context.timers.set((GREETING, link.name), context.now + _silence_seconds_max(context))
+
+
+def _silence_seconds_max(context: Context) -> float:
+    config = context.config
+    # With one ping to miss, the next one that is a moment late would cost a healthy agent its link.
+    return config.agent_ping_timeout_seconds * max(config.agent_pings_missed_max, 2)
+
+
+def greeting_due(context: Context, name: str) -> None:
+    """The time is over."""
+    if name in context.links:
+        context.close_link(name, "no Hello and Snapshot came in time")
 
 
 def hello(context: Context, link: Link, message: wire.Hello) -> None:
@@ -35,6 +55,7 @@ def hello(context: Context, link: Link, message: wire.Hello) -> None:
         refuse(context, link, why, shutdown=False)
         return
     link.hello = message
+    await_greeting(context, link)
 
 
 def refuse(context: Context, link: Link, why: str, shutdown: bool) -> None:
@@ -88,7 +109,9 @@ def snapshot(context: Context, link: Link, message: wire.Snapshot) -> None:
     message, link.parts = _joined(link.parts, message), None
     if message.more:
         link.parts = message
+        await_greeting(context, link)
         return
+    context.timers.cancel((GREETING, link.name))
     why = _unexplained(context, message)
     if why is not None:
         context.close_link(link.name, why)
@@ -343,7 +366,6 @@ def _connect(context: Context, agent: Agent, link: Link, hello: wire.Hello) -> N
             agent_id=agent.agent_id,
             epoch=config.epoch,
             master=config.info,
-            # With one ping to miss, the next one that is a moment late would cost a healthy agent its link.
-            ping_timeout_seconds=config.agent_ping_timeout_seconds * max(config.agent_pings_missed_max, 2),
+            ping_timeout_seconds=_silence_seconds_max(context),
         ),
     )

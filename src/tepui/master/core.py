@@ -251,9 +251,10 @@ _DUE_TO_ALL: dict[str, Callable[[Context], None]] = {
 _DUE_TO_ONE: dict[str, Callable[[Context, str], None]] = {
     frameworks.FAILOVER: frameworks.failover_due,
     agents.REREGISTER: unreachable.reregistration_due,
+    admission.GREETING: admission.greeting_due,
     inverse_offers.FILTER: inverse_offers.filter_due,
 }
-"""The same of those with one: the id of a framework or agent, or both."""
+"""The same of those with one: the id of a framework or agent, or both, or the name of a link."""
 
 
 # Schedulers. `context` does what the call says; the answer has been given before.
@@ -426,10 +427,12 @@ def _whitelist_read(context: Context, event: WhitelistRead) -> None:
 
 
 def _link_opened(context: Context, event: LinkOpened) -> None:
-    context.links[event.link] = Link(event.link, event.address)
+    context.links[event.link] = link = Link(event.link, event.address)
+    admission.await_greeting(context, link)
 
 
 def _link_closed(context: Context, event: LinkClosed) -> None:
+    context.timers.cancel((admission.GREETING, event.link))
     link = context.links.pop(event.link, None)
     if link is not None:
         agents.link_closed(context, link)
