@@ -117,6 +117,10 @@ def test_answers_are_read_whole_and_the_connection_is_kept(raw: bytes, answer: A
             "the server closed the connection",
         ),
         (b"Content-Length: 5 of no use\r\n\r\n", "the answer is no HTTP"),
+        (
+            HEAD % b"101 Switching Protocols" + b"Upgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
+            "the server began another protocol, which nobody asked for",
+        ),
     ],
 )
 def test_an_answer_that_does_not_come_is_a_cut_call(raw: bytes | None, why: str) -> None:

@@ -116,6 +116,8 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.fail("the server began another protocol, which nobody asked for")
         except httptools.HttpParserError as error:
             self.fail(f"the answer is no HTTP: {error}")
 
