@@ -7,6 +7,7 @@ import contextlib
 import gzip
 import itertools
 import json
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -44,7 +45,12 @@ class Master:
         self._clients: list[Client] = []
 
     async def client(self) -> Client:
-        client = Client(*await asyncio.open_connection(HOST, self._port, limit=1 << 16))
+        """One for which the kernel keeps little: who reads no answer soon holds up whoever makes it."""
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, (HOST, self._port))
+        client = Client(*await asyncio.open_connection(sock=sock, limit=1 << 16))
         self._clients.append(client)
         return client
 
@@ -138,6 +144,7 @@ def test_others_are_answered_while_a_large_answer_is_made(loop: str, may_end: as
 def test_many_readers_make_no_turn_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     """All together get one slice a turn, and each its share of them."""
     monkeypatch.setattr(slices, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(slices, "BLOCKED_SECONDS", 0.0)
     turns: list[int] = []
     steps = drawing.DrawnAnswer.step
 
@@ -163,8 +170,9 @@ def test_many_readers_make_no_turn_longer(monkeypatch: pytest.MonkeyPatch) -> No
         answers = await asyncio.gather(*(client.answer() for client in clients))
         assert [names(answer.body) for answer in answers] == [TASKS] * 4
         assert max(after - before for before, after in itertools.pairwise(turns)) == 1
-        everyone = set(stepped)
-        assert set(stepped[-200:]) == everyone, "they come to their end together"
+        halfway = [stepped[: len(stepped) // 2].count(answer) for answer in set(stepped)]
+        assert len(halfway) == 4
+        assert min(halfway) > max(halfway) / 2, "they share the slices"
 
     on_master(test)
 

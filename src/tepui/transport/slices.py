@@ -102,13 +102,20 @@ class Slices:
             if work.over:
                 return False
             if now - self._since[work] > WORK_SECONDS_MAX:
-                work.fail("it took too long")
+                self._fail(work, "it took too long")
                 return False
             return work.blocked or work.step()
         except Exception:
             log.exception("a long answer failed")
-            work.fail("a fault of this server; its log tells it")
+            self._fail(work, "a fault of this server; its log tells it")
             return False
+
+    @staticmethod
+    def _fail(work: Work, why: str) -> None:
+        try:
+            work.fail(why)
+        except Exception:  # others wait for their turn
+            log.exception("nobody could be told that a long answer failed")
 
     def _look(self) -> None:
         """Whose reader has caught up, or is gone, is ready."""
