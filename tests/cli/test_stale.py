@@ -72,9 +72,15 @@ def test_the_only_master_answers_as_ever_and_where_none_can_the_last_one_says_wh
 
 
 def test_where_no_master_is_or_no_zookeeper_a_sentence_says_so(zookeeper: ZooKeeperServer) -> None:
-    for url, timeout_seconds, why in (
-        (zookeeper.url(), 5.0, "ZooKeeper knows of no master at zk://"),
-        (f"zk://{HOST}:{free_port()}/mesos", 0.5, "No server of ZooKeeper answers at"),
+    for url, why in (
+        (zookeeper.url(), "ZooKeeper knows of no master at zk://"),
+        (f"zk://{HOST}:{free_port()}/mesos", "No server of ZooKeeper answers at"),
     ):
-        with pytest.raises(NoLeaderError, match=why):
-            asyncio.run(find_masters(parse_zookeeper_url(url), timeout_seconds))
+        told = ""
+        for timeout_seconds in (0.5, 5.0, 50.0):  # a busy machine may need longer to ask
+            with pytest.raises(NoLeaderError) as raised:
+                asyncio.run(find_masters(parse_zookeeper_url(url), timeout_seconds))
+            told = str(raised.value)
+            if told.startswith(why):
+                break
+        assert told.startswith(why)
