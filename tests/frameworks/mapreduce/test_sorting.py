@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tepui.frameworks.mapreduce import runs, sorting
-from tepui.frameworks.mapreduce.keys import make_partition
+from tepui.frameworks.mapreduce.keys import Partition, make_partition
 from tepui.frameworks.mapreduce.map_task import read_range
 from tepui.frameworks.mapreduce.runs import BadRunError, Batch, expanded, read_batches, write_batches
 from tepui.frameworks.mapreduce.sorting import LineTooLongError, Sorter, lines_of, merge
@@ -36,19 +37,9 @@ def test_a_sorter_gives_each_line_to_its_partition_in_order(
         return lines_of(io.BytesIO(b"".join(pieces)).read, 16)
 
     partition = make_partition(partitions, key_fields)
-    with tempfile.TemporaryDirectory() as directory:
-        sorter = Sorter(
-            Path(directory),
-            partitions,
-            partition,
-            key_fields=key_fields,
-            memory_bytes=memory_bytes,
-            combine=same if combine else None,
-        )
-        for begin in range(0, len(lines), 7):
-            sorter.add(lines[begin : begin + 7])
-        run = sorter.finish()
-        found = [lines_in(run.batches(number)) for number in range(partitions)]
+    pieces = (lines[begin : begin + 7] for begin in range(0, len(lines), 7))
+    options = {"key_fields": key_fields, "memory_bytes": memory_bytes, "combine": same if combine else None}
+    found = parted(pieces, partitions, partition, **options)
     whole = [line + b"\t" * (key_fields - line.count(b"\t")) for line in lines]
     assert Counter(line for part in found for line in part) == Counter(whole)
     for number, part in enumerate(found):
@@ -87,21 +78,21 @@ def test_a_map_tasks_output_is_what_plainly_sorting_each_partition_gives(
     if combine:
         plain = [completed(key(line)) for line in plain]
     partition = make_partition(partitions, key_fields)
-    with tempfile.TemporaryDirectory() as directory:
-        sorter = Sorter(
-            Path(directory),
-            partitions,
-            partition,
-            key_fields=key_fields,
-            memory_bytes=memory_bytes,
-            combine=combiner if combine else None,
-        )
-        for lines in lines_of(io.BytesIO(text).read, block_bytes, are_keyed=True):
-            sorter.add(lines)
-        run = sorter.finish()
-        found = [lines_in(run.batches(number)) for number in range(partitions)]
+    pieces = lines_of(io.BytesIO(text).read, block_bytes, are_keyed=True)
+    options = {"key_fields": key_fields, "memory_bytes": memory_bytes, "combine": combiner if combine else None}
+    found = parted(pieces, partitions, partition, **options)
     for number, part in enumerate(found):
         assert part == sorted(line for line in plain if partition([line]) == [number])
+
+
+def parted(pieces: Iterable[list[bytes]], partitions: int, partition: Partition, **options: Any) -> list[list[bytes]]:
+    """What a sorter with these options makes of the lines, for each partition."""
+    with tempfile.TemporaryDirectory() as directory:
+        sorter = Sorter(Path(directory), partitions, partition, **options)
+        for lines in pieces:
+            sorter.add(lines)
+        run = sorter.finish()
+        return [lines_in(run.batches(number)) for number in range(partitions)]
 
 
 def lines_in(batches: Iterable[Batch]) -> list[bytes]:
